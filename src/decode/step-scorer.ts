@@ -1,0 +1,19 @@
+/** What a decoder needs of a model: start, step, choose rows. Engines implement it; decoders know no engine. */
+
+export interface StepScorer<State> {
+  readonly vocabSize: number;
+  /**
+   * Encodes sources; one row for each.
+   * @param sources token ids, EOS included, not padded
+   */
+  start(sources: readonly Int32Array[]): State;
+  /**
+   * Advances every row by one token. Consumes `state`.
+   * @param ids [rows], the previous token of each row
+   * @returns log-probabilities (nats) [rows · vocabSize], row-major
+   */
+  step(state: State, ids: Int32Array): { logProbs: Float32Array; state: State };
+  /** Rows of a state by index; repeats and drops allowed. Consumes `state`. */
+  gather(state: State, rows: Int32Array): State;
+  dispose(state: State): void;
+}

@@ -1,0 +1,121 @@
+/**
+ * Quantization settings: what users may write (`quant_params`), and the complete frozen record that
+ * layers receive.
+ */
+import { z } from "zod";
+import { ConfigError, UnknownNameError } from "../errors.ts";
+
+const bits = z.int().min(2).max(8);
+const clip = z.number().positive();
+const rounding = z.enum(["half_even", "half_up"]);
+
+const overridable = {
+  quant_weight_bits: bits.optional().describe("bits of weights, 2 to 8 [default: quant_bits]"),
+  quant_act_bits: bits.optional().describe("bits of activations, 2 to 8 [default: quant_bits]"),
+  quant_weight_clip_max: clip
+    .optional()
+    .describe("initial clip of every weight [default: the largest absolute value]"),
+  quant_act_clip_max: clip
+    .optional()
+    .describe("initial clip of every activation [default: calibrated on training batches]"),
+  quant_per_channel: z.boolean().optional().describe("one clip per output channel of each weight"),
+};
+
+const overrideSchema = z.strictObject({
+  match: z
+    .string()
+    .min(1)
+    .describe("glob over layer or quantizer paths: * within one part, ** across parts"),
+  enable: z.boolean().optional().describe("false keeps what matches in float"),
+  ...overridable,
+});
+
+/** What users may write under `quant_params`; NeurST's four keys and ours. */
+export const quantParamsSchema = z.strictObject({
+  quant_strategy: z
+    .enum(["min/max"])
+    .default("min/max")
+    .describe("how ranges are learnt: NeurST's learned clips with L2 terms"),
+  quant_bits: bits.default(8).describe("bits of weights and activations, 2 to 8"),
+  ...overridable,
+  quant_rounding: rounding
+    .optional()
+    .describe("half_even (deployed everywhere) or half_up (TensorFlow's own)"),
+  quant_clip_lr: z.number().positive().default(0.01).describe("learning rate of the clips"),
+  quant_calibrate_batches: z
+    .int()
+    .min(1)
+    .default(4)
+    .describe("training batches used to calibrate clips that are not given"),
+  quant_compat: z
+    .enum(["none", "neurst"])
+    .default("none")
+    .describe("neurst: a clip at or below zero receives no gradient, as in TensorFlow"),
+  overrides: z
+    .array(overrideSchema)
+    .default([])
+    .describe("settings for matching layers; the first match wins for each key"),
+});
+
+export type QuantParamsInput = z.input<typeof quantParamsSchema>;
+export type QuantOverride = Readonly<z.output<typeof overrideSchema>>;
+
+/** Complete quantization settings of a model. `null` clips are calibrated. */
+export interface QuantConfig {
+  readonly strategy: "min/max";
+  readonly weightBits: number;
+  readonly actBits: number;
+  readonly weightClipMax: number | null;
+  readonly actClipMax: number | null;
+  readonly perChannel: boolean;
+  readonly rounding: "half_even" | "half_up";
+  readonly clipLearningRate: number;
+  readonly calibrateBatches: number;
+  readonly compat: "none" | "neurst";
+  readonly overrides: readonly QuantOverride[];
+  /** L2 coefficient λ of weight clips: the penalty is λ·clip². NeurST: 0.001. */
+  readonly weightClipL2: number;
+  /** L2 coefficient of activation clips. NeurST: 0.01. */
+  readonly actClipL2: number;
+}
+
+/**
+ * Checks `quant_params` and completes it.
+ * @throws {UnknownNameError} for an unknown key; {@link ConfigError} for a value out of range
+ */
+export function resolveQuantConfig(params: unknown): QuantConfig {
+  const parsed = quantParamsSchema.safeParse(params ?? {});
+  if (!parsed.success) throw quantParamsError(parsed.error, params);
+  const p = parsed.data;
+  return Object.freeze({
+    strategy: p.quant_strategy,
+    weightBits: p.quant_weight_bits ?? p.quant_bits,
+    actBits: p.quant_act_bits ?? p.quant_bits,
+    weightClipMax: p.quant_weight_clip_max ?? null,
+    actClipMax: p.quant_act_clip_max ?? null,
+    perChannel: p.quant_per_channel ?? false,
+    rounding: p.quant_rounding ?? "half_even",
+    clipLearningRate: p.quant_clip_lr,
+    calibrateBatches: p.quant_calibrate_batches,
+    compat: p.quant_compat,
+    overrides: p.overrides,
+    weightClipL2: 0.001,
+    actClipL2: 0.01,
+  });
+}
+
+function quantParamsError(error: z.ZodError, params: unknown): ConfigError | UnknownNameError {
+  const issue = error.issues[0]!;
+  const where = ["quant_params", ...issue.path].join(".");
+  if (issue.code === "unrecognized_keys") {
+    const inOverride = issue.path[0] === "overrides";
+    const known = Object.keys((inOverride ? overrideSchema : quantParamsSchema).shape);
+    return new UnknownNameError(where, "key", issue.keys[0]!, known);
+  }
+  let value: unknown = params;
+  for (const key of issue.path) value = (value as Record<PropertyKey, unknown>)[key];
+  return new ConfigError(
+    `${where}: expected ${issue.message}, received ${JSON.stringify(value)}. ` +
+      `See "quant_params" in the command reference for the allowed values.`,
+  );
+}
