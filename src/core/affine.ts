@@ -1,12 +1,12 @@
 /**
- * Quantization arithmetic in plain loops: the definition that every kernel, export and run time is
- * tested against. Every intermediate result is rounded to float32.
+ * Quantization arithmetic of one value: the definition that every kernel, export and run time is
+ * tested against. Every intermediate result is rounded to float32. Whole arrays: `quantize.ts`.
  */
 import { qtypeOf, SMALLEST_CLIP, type QuantKind, type Rounding } from "./qtype.ts";
 
 /**
  * The grid of one clip: value = fround(code · scale) for integer codes in [qmin, qmax].
- * Grids of this file have zero point 0.
+ * The zero point is 0, so zero is always exact.
  */
 export interface Grid {
   readonly qmin: number;
@@ -23,86 +23,66 @@ export interface Grid {
 }
 
 /**
- * The grid of a kind at a clip.
+ * The grid of a kind at a clip, with range ends fround(qmin·scale) and fround(qmax·scale).
  *
- * `half_even`: scale = fround(c/(t−1)) (weight, act), fround(c/(2^b−1)) (relu), 2^−b (softmax);
- * range ends fround(qmin·scale), fround(qmax·scale).
- * `half_up`: TensorFlow's scale fround((max−min)/(2^b−1)) with min = −c·t/(t−1) (weight, act) or 0,
- * its zero point nudged to an integer, its nudged range ends.
+ * `half_even`: scale = fround(c/qmax), that is c/(t−1) (weight, act) or c/(2^b−1) (relu); 2^−b for
+ * softmax.
+ * `half_up`: TensorFlow's scale fround((max−min)/(2^b−1)) with max = c and min = −c·t/(t−1)
+ * (weight, act) or 0. Its nudged zero point is always −qmin for these ranges (min/scale is within a
+ * few float32 roundings of the integer qmin), so only the scale differs, by an ulp or two.
  *
- * @param clip c, float32; ignored for softmax; below 2^−100 (or negative) counts as zero
+ * @param clip c, float32; ignored for softmax; below 2^−100 (or negative) counts as zero; NaN gives
+ *   a NaN scale, so that every value becomes NaN and training notices
+ * @throws {ConfigError} if bits is not an integer from 2 to 16
  * @see TensorFlow 2.21, tensorflow/core/kernels/fake_quant_ops_functor.h, Nudge
  */
 export function gridOf(kind: QuantKind, bits: number, clip: number, rounding: Rounding): Grid {
   const { qmin, qmax } = qtypeOf(kind, bits);
-  if (kind !== "softmax" && !(clip >= SMALLEST_CLIP)) {
+  if (kind !== "softmax" && clip < SMALLEST_CLIP) {
     return { qmin, qmax, scale: 1, lowest: 0, highest: 0, rounding, isZero: true };
   }
-  if (rounding === "half_up") return nudgedGrid(kind, bits, clip);
-  const scale = kind === "softmax" ? 2 ** -bits : Math.fround(Math.fround(clip) / qmax);
-  return {
-    qmin,
-    qmax,
-    scale,
-    lowest: Math.fround(qmin * scale),
-    highest: Math.fround(qmax * scale),
-    rounding,
-    isZero: false,
-  };
+  const scale = kind === "softmax" ? 2 ** -bits : scaleOf(Math.fround(clip), qmin, qmax, rounding);
+  const lowest = qmin === 0 ? 0 : Math.fround(qmin * scale);
+  const highest = Math.fround(qmax * scale);
+  return { qmin, qmax, scale, lowest, highest, rounding, isZero: false };
 }
 
-/** TensorFlow's nudged grid for the range of a kind; codes are shifted so that zero is code 0. */
-function nudgedGrid(kind: QuantKind, bits: number, clip: number): Grid {
+/** One integer step for the range that a clip spans. */
+function scaleOf(clip: number, qmin: number, qmax: number, rounding: Rounding): number {
   const f = Math.fround;
-  const { qmin, qmax } = qtypeOf(kind, bits);
-  const steps = 2 ** bits - 1;
-  const half = 2 ** (bits - 1);
-  const max = kind === "softmax" ? f(steps / 2 ** bits) : f(clip);
-  const min = qmin === 0 ? 0 : f(-f(f(max * half) / (half - 1)));
-  const scale = f(f(max - min) / steps);
-  const zeroFromMin = f(0 - f(min / scale));
-  const nudgedZero = zeroFromMin <= 0 ? 0 : zeroFromMin >= steps ? steps : roundHalfAway(zeroFromMin);
-  return {
-    qmin,
-    qmax,
-    scale,
-    lowest: f((0 - nudgedZero) * scale),
-    highest: f((steps - nudgedZero) * scale),
-    rounding: "half_up",
-    isZero: false,
-  };
-}
-
-/** Nearest integer, ties to the even one: IEEE 754 roundToIntegralTiesToEven. */
-export function roundHalfEven(v: number): number {
-  const floor = Math.floor(v);
-  const rest = v - floor;
-  if (rest < 0.5) return floor;
-  if (rest > 0.5) return floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
-}
-
-/** Nearest integer, ties away from zero: C's round. */
-function roundHalfAway(v: number): number {
-  return Math.sign(v) * Math.floor(Math.abs(v) + 0.5);
+  if (rounding === "half_even") return f(clip / qmax);
+  const min = qmin === 0 ? 0 : f(f(clip * qmin) / qmax);
+  return f(f(clip - min) / (qmax - qmin));
 }
 
 /**
- * The code of one value: clamp(rhe(fround(x/scale)), qmin, qmax), or TensorFlow's floor(… + ½) on
- * the nudged grid. ±Infinity saturates; NaN stays NaN.
+ * Nearest integer, ties to the even one: IEEE 754 roundToIntegralTiesToEven, except that the result
+ * is never −0. NaN and ±Infinity stay as they are.
+ * @param v float32, or a float64 of magnitude below 2^51
+ */
+export function roundHalfEven(v: number): number {
+  // Near 1.5·2^52 one float64 ulp is 1, so the addition itself rounds to an integer, ties to even.
+  return v + HALF_EVEN_SHIFT - HALF_EVEN_SHIFT;
+}
+
+/** 1.5·2^52: adding and subtracting it rounds a float64 to the nearest integer, ties to even. */
+export const HALF_EVEN_SHIFT = 1.5 * 2 ** 52;
+
+/**
+ * The code of one value: clamp(rhe(fround(x/scale)), qmin, qmax); in `half_up` TensorFlow's
+ * floor(fround(fround(fround(fround(clamp(x) − lowest)/scale) + qmin) + ½)).
+ * ±Infinity saturates; NaN stays NaN. Never −0.
  */
 export function codeOf(x: number, grid: Grid): number {
   if (grid.isZero) return Number.isNaN(x) ? NaN : 0;
-  const { scale, qmin, qmax } = grid;
+  const f = Math.fround;
+  const { scale, qmin, qmax, lowest, highest } = grid;
   if (grid.rounding === "half_even") {
-    const q = roundHalfEven(Math.fround(x / scale));
+    const q = roundHalfEven(f(x / scale));
     return q < qmin ? qmin : q > qmax ? qmax : q;
   }
-  const f = Math.fround;
-  const clamped = x < grid.lowest ? grid.lowest : x > grid.highest ? grid.highest : x;
-  // TensorFlow counts codes from `lowest`; z is the code of zero, so that the result is signed.
-  const z = Math.floor(f(f(-grid.lowest / scale) + 0.5));
-  return Math.floor(f(f(f(f(clamped - grid.lowest) / scale) - z) + 0.5));
+  const clamped = x < lowest ? lowest : x > highest ? highest : x;
+  return Math.floor(f(f(f(f(clamped - lowest) / scale) + qmin) + 0.5));
 }
 
 /** The value of a code: fround(code · scale). */

@@ -3,15 +3,16 @@
  *
  * With b bits and t = 2^(b−1):
  *
- * | kind    | codes        | scale           |
- * |---------|--------------|-----------------|
- * | weight  | −t … t−1     | fround(c/(t−1)) |
- * | act     | −t … t−1     | fround(c/(t−1)) |
+ * | kind    | codes        | scale             |
+ * |---------|--------------|-------------------|
+ * | weight  | −t … t−1     | fround(c/(t−1))   |
+ * | act     | −t … t−1     | fround(c/(t−1))   |
  * | relu    | 0 … 2^b−1    | fround(c/(2^b−1)) |
- * | softmax | 0 … 2^b−1    | 2^−b            |
+ * | softmax | 0 … 2^b−1    | 2^−b              |
  *
  * The zero point of all four kinds is 0. c is the clip, a positive float32.
  */
+import { ConfigError } from "../errors.ts";
 
 /** What a quantizer serves; decides its codes and how its scale follows from the clip. */
 export type QuantKind = "weight" | "act" | "relu" | "softmax";
@@ -31,8 +32,17 @@ export interface QType {
   readonly qmax: number;
 }
 
-/** The codes of a kind at a bit width (2 to 16). */
+/**
+ * The codes of a kind at a bit width.
+ * @throws {ConfigError} if bits is not an integer from 2 to 16
+ */
 export function qtypeOf(kind: QuantKind, bits: number): QType {
+  if (!Number.isInteger(bits) || bits < 2 || bits > 16) {
+    throw new ConfigError(
+      `bits of a ${kind} quantizer: expected an integer from 2 to 16, received ${bits}. ` +
+        `Use 8 unless fewer bits are wanted.`,
+    );
+  }
   const half = 2 ** (bits - 1);
   return kind === "weight" || kind === "act"
     ? { bits, qmin: -half, qmax: half - 1 }
