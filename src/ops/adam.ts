@@ -1,0 +1,46 @@
+/** One step of the Adam optimizer for one variable. */
+import * as tf from "@tensorflow/tfjs";
+import { runKernel } from "./kernel.ts";
+
+/** What one step needs; the tensors have one shape and stay as they are. */
+export interface AdamStep {
+  readonly value: tf.Tensor;
+  readonly gradient: tf.Tensor;
+  /** First moment; zeros before the first step. */
+  readonly m: tf.Tensor;
+  /** Second moment; zeros before the first step. */
+  readonly v: tf.Tensor;
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Number of this step, from 1. */
+  readonly step: number;
+}
+
+/** New tensors; the caller disposes them and the old ones. */
+export interface AdamState {
+  readonly value: tf.Tensor;
+  readonly m: tf.Tensor;
+  readonly v: tf.Tensor;
+}
+
+/**
+ * m' = m + (g − m)(1 − β1); v' = v + (g² − v)(1 − β2); value' = value − α·m'/(√v' + ε) with
+ * α = rate·√(1 − β2^step)/(1 − β1^step): Keras' form, ε outside the root and not corrected.
+ *
+ * @see TensorFlow 2.21, tensorflow/core/kernels/training_ops.cc, ApplyAdam
+ */
+export function adamUpdate(update: AdamStep): AdamState {
+  const { value, gradient, m, v, beta1, beta2, epsilon, step } = update;
+  const correction = Math.sqrt(1 - beta2 ** step) / (1 - beta1 ** step);
+  const rate = update.learningRate * correction;
+  const attributes = { rate, beta1, beta2, epsilon };
+  const outputs = runKernel("QatAdam", { value, gradient, m, v }, attributes, () => {
+    const newM = tf.add(m, tf.mul(tf.sub(gradient, m), 1 - beta1));
+    const newV = tf.add(v, tf.mul(tf.sub(tf.square(gradient), v), 1 - beta2));
+    const change = tf.div(tf.mul(newM, rate), tf.add(tf.sqrt(newV), epsilon));
+    return [tf.sub(value, change), newM, newV];
+  });
+  return { value: outputs[0]!, m: outputs[1]!, v: outputs[2]! };
+}
