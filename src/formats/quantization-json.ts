@@ -1,0 +1,256 @@
+/**
+ * `quantization.json`: what an int8 export says beside its tensors. The record, its reader and its
+ * writer; the tensors lie in `model.int8.safetensors`.
+ */
+import type { QuantKind, Rounding } from "../core/qtype.ts";
+import { FormatError } from "../errors.ts";
+import { formatJson, parseJson, shortestFloat32, type JsonValue } from "./json.ts";
+
+/** How one quantized weight lies on its grid. Its codes are `<name>`, its scale `<name>.scale`. */
+export interface QuantizedWeightRecord {
+  /** Short layer path, such as `encoder/layer_0/ffn/dense1/kernel`. */
+  readonly path: string;
+  readonly bits: number;
+  /** Channel axis of the scales, or null for one scale. */
+  readonly axis: number | null;
+  readonly qmin: number;
+  readonly qmax: number;
+  /** Smallest and largest value that the codes can express, float32, over all channels. */
+  readonly min: number;
+  readonly max: number;
+  /** The trained clip, float32; one for each channel where axis is not null. */
+  readonly clip_max: number | readonly number[];
+}
+
+/** How one activation is quantized: code = clamp(round(x/scale) + zero_point, qmin, qmax). */
+export interface QuantizedActivationRecord {
+  /** Short path of the quantizer, such as `encoder/layer_0/ffn/dense1/output`. */
+  readonly path: string;
+  readonly kind: Exclude<QuantKind, "weight">;
+  readonly bits: number;
+  readonly qmin: number;
+  readonly qmax: number;
+  /** Real size of one integer step, float32. */
+  readonly scale: number;
+  readonly zero_point: number;
+  /** Smallest and largest value that the codes can express, float32. */
+  readonly min: number;
+  readonly max: number;
+  /** The trained clip, float32; null where the range is constant (softmax). */
+  readonly clip_max: number | null;
+}
+
+/** The whole content of `quantization.json`. */
+export interface QuantizationRecord {
+  readonly format: "tfjs-qat-int8";
+  readonly version: 1;
+  readonly rounding: Rounding;
+  /** SHA-256 of `model.int8.safetensors`, lower-case hexadecimal. */
+  readonly tensors_sha256: string;
+  readonly model: { readonly class: string; readonly params: Readonly<Record<string, JsonValue>> };
+  /** Sizes and special token ids. */
+  readonly vocabulary: {
+    readonly source_size: number;
+    readonly target_size: number;
+    readonly unk: number;
+    readonly bos: number;
+    readonly eos: number;
+  };
+  /** By checkpoint name, such as `TransformerEncoder/layer_0/…/ffn/dense1/kernel`. */
+  readonly weights: Readonly<Record<string, QuantizedWeightRecord>>;
+  /** By checkpoint name of the quantizer, without `_clip_max`. */
+  readonly activations: Readonly<Record<string, QuantizedActivationRecord>>;
+}
+
+/**
+ * Reads `quantization.json`. Real numbers come back as float32.
+ * @throws {FormatError} if a key is missing, unknown or repeated, or a value has the wrong type
+ */
+export function parseQuantizationJson(text: string, where: string): QuantizationRecord {
+  const root = new Fields(parseJson(text, where), where);
+  const format = root.choice("format", ["tfjs-qat-int8"] as const);
+  root.choice("version", [1] as const);
+  const model = root.object("model");
+  const vocabulary = root.object("vocabulary");
+  const record: QuantizationRecord = {
+    format,
+    version: 1,
+    rounding: root.choice("rounding", ["half_even", "half_up"] as const),
+    tensors_sha256: root.matching("tensors_sha256", /^[0-9a-f]{64}$/, "64 hexadecimal digits"),
+    model: { class: model.string("class"), params: model.record("params") },
+    vocabulary: {
+      source_size: vocabulary.integer("source_size"),
+      target_size: vocabulary.integer("target_size"),
+      unk: vocabulary.integer("unk"),
+      bos: vocabulary.integer("bos"),
+      eos: vocabulary.integer("eos"),
+    },
+    weights: root.object("weights").map(weightRecord),
+    activations: root.object("activations").map(activationRecord),
+  };
+  for (const fields of [root, model, vocabulary]) fields.end();
+  return record;
+}
+
+function weightRecord(fields: Fields): QuantizedWeightRecord {
+  return {
+    path: fields.string("path"),
+    bits: fields.integer("bits", 2, 8),
+    axis: fields.orNull("axis", (key) => fields.integer(key, 0, 15)),
+    ...codeRange(fields),
+    clip_max: fields.float32s("clip_max"),
+  };
+}
+
+function activationRecord(fields: Fields): QuantizedActivationRecord {
+  return {
+    path: fields.string("path"),
+    kind: fields.choice("kind", ["act", "relu", "softmax"] as const),
+    bits: fields.integer("bits", 2, 16),
+    scale: fields.float32("scale"),
+    zero_point: fields.integer("zero_point", -32768, 65535),
+    ...codeRange(fields),
+    clip_max: fields.orNull("clip_max", (key) => fields.float32(key)),
+  };
+}
+
+function codeRange(fields: Fields) {
+  return {
+    qmin: fields.integer("qmin", -32768, 0),
+    qmax: fields.integer("qmax", 1, 65535),
+    min: fields.float32("min"),
+    max: fields.float32("max"),
+  };
+}
+
+/**
+ * Text of `quantization.json`: keys in the order of the record, names sorted, float32 values with
+ * as few digits as give them back.
+ * @throws {FormatError} if the record is not what the reader accepts
+ */
+export function formatQuantizationJson(record: QuantizationRecord): string {
+  const { weights, activations } = record;
+  const plain = { ...record, weights: sorted(weights), activations: sorted(activations) };
+  const text = formatJson(plain as unknown as JsonValue);
+  parseQuantizationJson(text, "quantization.json");
+  return text;
+}
+
+function sorted<T extends object>(records: Readonly<Record<string, T>>): Record<string, T> {
+  const names = Object.keys(records).sort();
+  return Object.fromEntries(names.map((name) => [name, shortened(records[name]!)]));
+}
+
+/** The record with its float32 values cut to their shortest decimal form. */
+function shortened<T extends object>(record: T): T {
+  const short = (value: unknown): unknown =>
+    typeof value === "number"
+      ? shortestFloat32(Math.fround(value))
+      : Array.isArray(value)
+        ? value.map(short)
+        : value;
+  return Object.fromEntries(Object.entries(record).map(([k, v]) => [k, short(v)])) as T;
+}
+
+/** A JSON object whose fields are taken one by one; what is left over is an error. */
+class Fields {
+  readonly #where: string;
+  readonly #left: Map<string, JsonValue>;
+
+  constructor(value: JsonValue | undefined, where: string) {
+    this.#where = where;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw this.#error("an object", value);
+    }
+    this.#left = new Map(Object.entries(value as Record<string, JsonValue>));
+  }
+
+  #error(expected: string, received: JsonValue | undefined, key = ""): FormatError {
+    const shown = received === undefined ? "nothing" : JSON.stringify(received).slice(0, 80);
+    return new FormatError(
+      `${this.#where}${key && `, ${key}`}: expected ${expected}, received ${shown}. ` +
+        `Export the model again.`,
+    );
+  }
+
+  #take(key: string): JsonValue | undefined {
+    const value = this.#left.get(key);
+    this.#left.delete(key);
+    return value;
+  }
+
+  /** Throws if a field was not taken. */
+  end(): void {
+    for (const key of this.#left.keys()) throw this.#error("no such key", key, key);
+  }
+
+  string(key: string): string {
+    return this.matching(key, /^[^]+$/, "a string");
+  }
+
+  matching(key: string, pattern: RegExp, expected: string): string {
+    const value = this.#take(key);
+    if (typeof value !== "string" || !pattern.test(value)) throw this.#error(expected, value, key);
+    return value;
+  }
+
+  choice<const T extends string | number>(key: string, allowed: readonly T[]): T {
+    const value = this.#take(key);
+    const found = allowed.find((choice) => choice === value);
+    if (found === undefined) throw this.#error(allowed.join(" or "), value, key);
+    return found;
+  }
+
+  integer(key: string, least = 0, most: number = Number.MAX_SAFE_INTEGER): number {
+    const value = this.#take(key);
+    if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
+      throw this.#error(`an integer from ${least} to ${most}`, value, key);
+    }
+    return value;
+  }
+
+  float32(key: string): number {
+    const value = this.#take(key);
+    if (typeof value !== "number" || !Number.isFinite(Math.fround(value))) {
+      throw this.#error("a finite number", value, key);
+    }
+    return Math.fround(value);
+  }
+
+  /** A number, or a list of numbers, one for each channel. */
+  float32s(key: string): number | readonly number[] {
+    const value = this.#left.get(key);
+    if (!Array.isArray(value)) return this.float32(key);
+    this.#left.delete(key);
+    return (value as readonly JsonValue[]).map((item) => {
+      if (typeof item === "number" && Number.isFinite(Math.fround(item))) return Math.fround(item);
+      throw this.#error("finite numbers", item, key);
+    });
+  }
+
+  orNull<T>(key: string, read: (key: string) => T): T | null {
+    if (this.#left.get(key) !== null) return read(key);
+    this.#left.delete(key);
+    return null;
+  }
+
+  object(key: string): Fields {
+    return new Fields(this.#take(key), `${this.#where}, ${key}`);
+  }
+
+  record(key: string): Readonly<Record<string, JsonValue>> {
+    const fields = this.object(key);
+    return Object.fromEntries(fields.#left);
+  }
+
+  /** Reads every field as an object of its own. */
+  map<T>(read: (fields: Fields) => T): Record<string, T> {
+    const entries = [...this.#left.keys()].map((key) => {
+      const fields = this.object(key);
+      const value = read(fields);
+      fields.end();
+      return [key, value] as const;
+    });
+    return Object.fromEntries(entries);
+  }
+}
