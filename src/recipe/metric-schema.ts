@@ -1,0 +1,33 @@
+/** Metrics of decoded text. */
+import { z } from "zod";
+import { defineSection } from "./section.ts";
+
+const metricClasses = {
+  bleu: {
+    summary: "BLEU of whole texts, as sacrebleu computes it",
+    aliases: ["sacre_bleu", "detok_bleu"],
+    params: z.strictObject({
+      tokenize: z.enum(["13a", "intl", "char", "none"]).default("13a").describe("tokenizer"),
+      lowercase: z.boolean().default(false).describe("ignore letter case"),
+    }),
+  },
+  chrf: {
+    summary: "chrF2 of whole texts, as sacrebleu computes it",
+    params: z.strictObject({
+      word_order: z.int().min(0).max(2).default(0).describe("2 makes it chrF++"),
+      lowercase: z.boolean().default(false).describe("ignore letter case"),
+    }),
+  },
+} as const;
+
+export const metricSection = defineSection({
+  summary: "metric of predict",
+  defaultClass: "bleu",
+  classes: metricClasses,
+});
+
+export const evalMetricSection = defineSection({
+  summary: "metric that the validator ranks by",
+  defaultClass: "bleu",
+  classes: metricClasses,
+});

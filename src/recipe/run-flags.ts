@@ -1,0 +1,60 @@
+/** The recipe as command-line flags: every key, and the spellings of its section. */
+import { z } from "zod";
+import { jsonSchemaOf } from "./expected-text.ts";
+import { bareKeys, KEY_ALIASES, ownerOf, schemaOf, SECTION_NAMES, sectionOf } from "./schema.ts";
+import { paramNames, type Section } from "./section.ts";
+
+/**
+ * Flags of `run_exp`, all optional, by name: bare keys, `X`, `X.params`; and, accepted but not
+ * listed in the help text, `X.class`, `X.key` and aliases.
+ */
+export function runFlags(): Record<string, z.ZodType> {
+  const flags: Record<string, z.ZodType> = {};
+  for (const name of SECTION_NAMES) {
+    const section = sectionOf(name);
+    if (name !== "run") Object.assign(flags, sectionFlags(name, section));
+    for (const key of paramNames(section)) {
+      const schema = optional(schemaOf(name, key)!, titleOf(name, section));
+      if (ownerOf(key) === name) flags[key] = schema;
+      if (name !== "run") flags[`${name}.${key}`] = schema.meta({ ...schema.meta(), hidden: true });
+    }
+  }
+  for (const [alias, key] of KEY_ALIASES) {
+    const schema = flags[key]!;
+    flags[alias] = schema.meta({ ...schema.meta(), hidden: true });
+  }
+  return flags;
+}
+
+/** Every bare key with its schema, for the key reference. */
+export function bareFlags(): [key: string, schema: z.ZodType][] {
+  return bareKeys().map((key) => [key, schemaOf(ownerOf(key)!, key)!]);
+}
+
+function sectionFlags(name: string, section: Section): Record<string, z.ZodType> {
+  const classes = Object.keys(section.classes);
+  const group = titleOf(name, section);
+  const description = `${section.summary}: ${classes.join(", ")} [default: ${section.defaultClass}]`;
+  const meta = { description, group };
+  const params = z.record(z.string(), z.unknown()).optional();
+  return {
+    [name]: z.string().optional().meta(meta),
+    [`${name}.class`]: z
+      .string()
+      .optional()
+      .meta({ ...meta, hidden: true }),
+    [`${name}.params`]: params.meta({ description: "its parameters as YAML", group }),
+  };
+}
+
+/** The schema without its default, which resolving fills in; the default stays in the text. */
+function optional(schema: z.ZodType, group: string): z.ZodType {
+  const { default: value, description = "", path } = jsonSchemaOf(schema);
+  const bare = schema instanceof z.ZodDefault ? (schema.unwrap() as z.ZodType) : schema;
+  const text = value === undefined ? description : `${description} [default: ${String(value)}]`;
+  return bare.optional().meta({ description: text, group, ...(path === true ? { path } : {}) });
+}
+
+function titleOf(name: string, section: Section): string {
+  return name === "run" ? "Run:" : `${name} (${section.summary}):`;
+}

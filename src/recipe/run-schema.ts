@@ -1,0 +1,56 @@
+/** What a run needs besides its modules: where, from what, and how it is quantized. */
+import { z } from "zod";
+import { quantParamsSchema } from "../quant/config.ts";
+import { defineSection } from "./section.ts";
+
+/** Input form of `quant_params`: nothing is filled in before all sources are merged. */
+const quantParams = z.strictObject({
+  ...quantParamsSchema.shape,
+  quant_strategy: quantParamsSchema.shape.quant_strategy.removeDefault().optional(),
+  quant_bits: quantParamsSchema.shape.quant_bits.removeDefault().optional(),
+  quant_clip_lr: quantParamsSchema.shape.quant_clip_lr.removeDefault().optional(),
+  quant_calibrate_batches: quantParamsSchema.shape.quant_calibrate_batches
+    .removeDefault()
+    .optional(),
+  quant_compat: quantParamsSchema.shape.quant_compat.removeDefault().optional(),
+  overrides: quantParamsSchema.shape.overrides.removeDefault().optional(),
+});
+
+export const runSection = defineSection({
+  summary: "the run itself",
+  defaultClass: "run",
+  classes: {
+    run: {
+      summary: "settings that belong to no module",
+      params: z.strictObject({
+        model_dir: z
+          .string()
+          .min(1)
+          .optional()
+          .meta({ description: "directory of the model and its checkpoints", path: true }),
+        hparams_set: z
+          .string()
+          .min(1)
+          .optional()
+          .describe("named architecture, such as transformer_base or transformer_128_3e_3d_4h"),
+        enable_quant: z
+          .boolean()
+          .default(false)
+          .describe("train or evaluate with fake quantization"),
+        quant_params: quantParams
+          .optional()
+          .describe("quantization settings; merged key by key over weaker sources"),
+        seed: z
+          .int()
+          .min(0)
+          .max(2 ** 31 - 1)
+          .default(1)
+          .describe("seed of initial weights, shuffling and dropout"),
+        backend: z
+          .enum(["auto", "wasm", "cpu", "tensorflow"])
+          .default("auto")
+          .describe("what computes: auto takes the fastest backend that works here"),
+      }),
+    },
+  },
+});

@@ -1,0 +1,115 @@
+/** The sources of a recipe: flags, configuration files, hparams sets, model directories. */
+import { readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { DataError } from "../errors.ts";
+import { parseYaml } from "../formats/yaml.ts";
+import { hparamsSet } from "../models/hparams.ts";
+import { checkArchitecture } from "./architecture.ts";
+import { jsonSchemaOf } from "./expected-text.ts";
+import { hasModelConfigs, MODEL_CONFIGS_FILE, readModelConfigs } from "./model-configs.ts";
+import { resolveSources, type ResolvedRecipe, type Source } from "./resolve.ts";
+import { schemaOf, type SectionName } from "./schema.ts";
+import { readSettings, type Setting, type Settings } from "./spellings.ts";
+
+/** What a recipe is made from. */
+export interface RecipeInputs {
+  /** Configuration files, weakest first. */
+  readonly configPaths?: readonly string[];
+  /** Flags or options by name, in any spelling of spellings.ts. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads every source and resolves the recipe. Relative paths in a file are relative to that file,
+ * those in flags to the working directory.
+ * @throws {ConfigError} where an existing model's architecture differs from what is asked for
+ */
+export function resolveRecipe({ configPaths = [], flags = {} }: RecipeInputs): ResolvedRecipe {
+  const explicit = [...configPaths.map(configSource), flagsSource(flags)];
+  const hparamsName = lastText(explicit, "run", "hparams_set");
+  if (hparamsName !== undefined) explicit.unshift(hparamsSource(hparamsName));
+  const existing: Source[] = [];
+  const pretrained = lastText(explicit, "entry", "pretrain_model");
+  if (pretrained !== undefined) existing.push(pretrainedSource(pretrained));
+  const modelDir = lastText(explicit, "run", "model_dir");
+  if (modelDir !== undefined && hasModelConfigs(modelDir)) existing.push(modelSource(modelDir));
+  existing.forEach((source, i) => {
+    checkArchitecture(source, [...existing.slice(i + 1), ...explicit]);
+  });
+  return resolveSources([...existing, ...explicit]);
+}
+
+/** The recipe that a model directory alone gives. */
+export function recipeOfModel(directory: string): ResolvedRecipe {
+  readModelConfigs(directory);
+  return resolveRecipe({ flags: { model_dir: directory } });
+}
+
+function configSource(path: string): Source {
+  const document = parseYaml(readConfig(path), path);
+  const settings = readSettings(document, (spelling) =>
+    spelling === "" ? path : `${path}: ${spelling}`,
+  );
+  return { name: path, ...withPathsFrom(dirname(resolve(path)), settings) };
+}
+
+function readConfig(path: string): string {
+  let received = "no such file";
+  try {
+    if (statSync(path).isFile()) return readFileSync(path, "utf8");
+    received = "a directory";
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") received = String(cause);
+  }
+  throw new DataError(
+    `${path}: expected a configuration file, received ${received}. Check --config_paths.`,
+  );
+}
+
+function flagsSource(flags: Readonly<Record<string, unknown>>): Source {
+  const settings = readSettings(flags, (spelling) => (spelling === "" ? "flags" : `--${spelling}`));
+  return { name: "flags", ...withPathsFrom(process.cwd(), settings) };
+}
+
+function hparamsSource(name: string): Source {
+  const source = `hparams_set ${name}`;
+  return {
+    name: source,
+    ...readSettings(hparamsSet(name), (spelling) => `${source}: ${spelling}`),
+  };
+}
+
+function modelSource(directory: string): Source {
+  const path = join(directory, MODEL_CONFIGS_FILE);
+  const settings = readSettings(readModelConfigs(directory), (spelling) => `${path}: ${spelling}`);
+  return { name: path, ...withPathsFrom(resolve(directory), settings) };
+}
+
+/** Architecture and text of the pretrained model; whether it was quantized is its own affair. */
+function pretrainedSource(directory: string): Source {
+  const { settings, ...rest } = modelSource(directory);
+  return { ...rest, settings: settings.filter(({ section }) => section !== "run") };
+}
+
+function withPathsFrom(base: string, { settings, notes }: Settings): Settings {
+  return { notes, settings: settings.map((setting) => withPathFrom(base, setting)) };
+}
+
+function withPathFrom(base: string, setting: Setting): Setting {
+  const schema = schemaOf(setting.section, setting.key);
+  if (typeof setting.value !== "string" || schema === undefined) return setting;
+  if (jsonSchemaOf(schema).path !== true) return setting;
+  return { ...setting, value: resolve(base, setting.value) };
+}
+
+/** The text that the strongest source gives a key, if any does. */
+function lastText(
+  sources: readonly Source[],
+  section: SectionName,
+  key: string,
+): string | undefined {
+  const found = sources
+    .flatMap((source) => source.settings)
+    .findLast((s) => s.section === section && s.key === key);
+  return typeof found?.value === "string" ? found.value : undefined;
+}
