@@ -1,0 +1,37 @@
+"""Coefficients of the float32 polynomials in src/core/exp.ts.
+
+exp: q(r) = (e^r - 1 - r) / r^2 on |r| <= ln2/2, degree 5.
+log: p(f) = (ln(1+f) - f + f^2/2) / f^3 on 1+f in [sqrt(1/2), sqrt(2)), degree 8.
+Both by interpolation at Chebyshev nodes in exact rational arithmetic (series), then rounded to
+float32; printed from the highest degree down.
+
+    python scripts/oracles/polynomials.py
+"""
+
+from fractions import Fraction
+from math import factorial
+
+import numpy as np
+from numpy.polynomial import Chebyshev, Polynomial
+
+
+def exp_rest(r):
+    x = Fraction(float(r))
+    return float(sum(x ** (n - 2) / factorial(n) for n in range(2, 22)))
+
+
+def log_rest(f):
+    x = Fraction(float(f))
+    return float(sum((-1) ** (n + 1) * x ** (n - 3) / n for n in range(3, 160)))
+
+
+def fit(function, low, high, degree):
+    fitted = Chebyshev.interpolate(np.vectorize(function), degree, domain=[low, high])
+    coefficients = fitted.convert(kind=Polynomial).coef
+    return [float(np.float32(c)) for c in reversed(coefficients)]
+
+
+if __name__ == "__main__":
+    half = np.log(2) / 2 * 1.0001
+    print("exp", fit(exp_rest, -half, half, 5))
+    print("log", fit(log_rest, np.sqrt(0.5) - 1, np.sqrt(2) - 1, 8))
