@@ -1,0 +1,174 @@
+/** A trained model as the content of an int8 export: codes, scales, float tensors and ranges. */
+import { createHash } from "node:crypto";
+import type * as tf from "@tensorflow/tfjs";
+import { qtypeOf } from "../core/qtype.ts";
+import { ExportError } from "../errors.ts";
+import type { JsonValue } from "../formats/json.ts";
+import {
+  formatQuantizationJson,
+  type QuantizationRecord,
+  type QuantizedActivationRecord,
+  type QuantizedWeightRecord,
+} from "../formats/quantization-json.ts";
+import { type SafeTensor, writeSafetensors } from "../formats/safetensors.ts";
+import type { QuantizedWeightView, QuantLayer } from "../layers/quant-layer.ts";
+import type { Seq2SeqModel } from "../models/model.ts";
+import type { Quantizer } from "../quant/quantizers.ts";
+
+/** What an export needs beside the model. */
+export interface Int8ExportOptions {
+  /** Ids of the special tokens of the target vocabulary. */
+  readonly special: { readonly unk: number; readonly bos: number; readonly eos: number };
+  /** The short path of a checkpoint name, such as `encoder/layer_0/ffn/dense1/kernel`. */
+  readonly shortPath: (name: string) => string;
+}
+
+/** The two files of an int8 export. */
+export interface Int8Export {
+  /** Content of `model.int8.safetensors`. */
+  readonly tensors: Uint8Array;
+  /** Content of `quantization.json`. */
+  readonly quantization: string;
+  readonly record: QuantizationRecord;
+}
+
+/**
+ * Exports a model. Codes and scales are made by the layers' own quantizers, as in training. Waits
+ * for the backend.
+ * @throws {ExportError} if the model is not quantized, or a weight or clip is not finite
+ */
+export function exportInt8(model: Seq2SeqModel, options: Int8ExportOptions): Int8Export {
+  const config = model.layers()[0]?.quantConfig ?? null;
+  if (config === null) {
+    throw new ExportError(
+      `int8 export: expected a quantized model, received a float ${model.className}. ` +
+        `Quantize it first: calibrate it, or train it with enable_quant.`,
+    );
+  }
+  const parts = new ExportParts(model, options.shortPath);
+  for (const layer of model.layers()) parts.addLayer(layer);
+  parts.addFloats();
+  const tensors = writeSafetensors(parts.tensors);
+  const record: QuantizationRecord = {
+    format: "tfjs-qat-int8",
+    version: 1,
+    rounding: config.rounding,
+    tensors_sha256: sha256(tensors),
+    model: {
+      class: model.className,
+      params: model.params as Readonly<Record<string, JsonValue>>,
+    },
+    vocabulary: {
+      source_size: model.sourceVocabSize,
+      target_size: model.targetVocabSize,
+      unk: options.special.unk,
+      bos: options.special.bos,
+      eos: options.special.eos,
+    },
+    weights: Object.fromEntries(parts.weights),
+    activations: Object.fromEntries(parts.activations),
+  };
+  return { tensors, quantization: formatQuantizationJson(record), record };
+}
+
+/** SHA-256 in lower-case hexadecimal. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Tensors and records as they are collected. */
+class ExportParts {
+  readonly tensors = new Map<string, SafeTensor>();
+  readonly weights = new Map<string, QuantizedWeightRecord>();
+  readonly activations = new Map<string, QuantizedActivationRecord>();
+  readonly #clips = new Set<string>();
+  readonly #variables: ReadonlyMap<string, tf.Variable>;
+  readonly #shortPath: (name: string) => string;
+
+  constructor(model: Seq2SeqModel, shortPath: (name: string) => string) {
+    this.#variables = model.variables;
+    this.#shortPath = shortPath;
+  }
+
+  addLayer(layer: QuantLayer): void {
+    for (const [name, quantizer] of layer.quantizers) {
+      const clipName = `${quantizer.path}_clip_max`;
+      this.#clips.add(clipName);
+      if (quantizer.clip !== null) this.#floats(clipName);
+      if (quantizer.kind === "weight") {
+        this.#floats(quantizer.path);
+        this.#addWeight(quantizer, layer.quantizedWeight(name));
+      } else {
+        this.activations.set(quantizer.path, activationRecord(quantizer, this.#shortPath));
+      }
+    }
+  }
+
+  /** All variables that are neither quantized weights nor clips, as they are. */
+  addFloats(): void {
+    for (const [name, variable] of this.#variables) {
+      if (this.weights.has(name) || this.#clips.has(name)) continue;
+      const data = this.#floats(name);
+      this.tensors.set(name, { dtype: "F32", shape: variable.shape, data });
+    }
+  }
+
+  #addWeight(quantizer: Quantizer, view: QuantizedWeightView): void {
+    const { axis, bits, scale } = view;
+    const { qmin, qmax } = qtypeOf("weight", bits);
+    const name = quantizer.path;
+    this.tensors.set(name, { dtype: "I8", shape: view.shape, data: view.codes });
+    const scaleShape = axis === null ? [] : [scale.length];
+    this.tensors.set(`${name}.scale`, { dtype: "F32", shape: scaleShape, data: scale });
+    this.weights.set(name, {
+      path: this.#shortPath(name),
+      bits,
+      axis,
+      qmin,
+      qmax,
+      min: view.min.reduce((a, b) => Math.min(a, b)),
+      max: view.max.reduce((a, b) => Math.max(a, b)),
+      clip_max: axis === null ? view.clipMax[0]! : Array.from(view.clipMax),
+    });
+  }
+
+  /** Values of a variable, all finite. */
+  #floats(name: string): Float32Array {
+    const variable = this.#variables.get(name);
+    if (variable === undefined) {
+      throw new ExportError(
+        `int8 export: expected a variable "${name}", received none. List it in the model.`,
+      );
+    }
+    const data = Float32Array.from(variable.dataSync());
+    const bad = data.find((x) => !Number.isFinite(x));
+    if (bad !== undefined) {
+      throw new ExportError(
+        `int8 export, "${name}": expected finite numbers, received ${bad}. ` +
+          `Go back to a checkpoint from before the loss diverged.`,
+      );
+    }
+    return data;
+  }
+}
+
+function activationRecord(
+  quantizer: Quantizer,
+  shortPath: (name: string) => string,
+): QuantizedActivationRecord {
+  const { path, kind, bits } = quantizer;
+  const { qmin, qmax } = qtypeOf(kind, bits);
+  const range = quantizer.range();
+  return {
+    path: shortPath(path),
+    kind: kind as QuantizedActivationRecord["kind"],
+    bits,
+    qmin,
+    qmax,
+    scale: range.scale[0]!,
+    zero_point: 0,
+    min: range.min[0]!,
+    max: range.max[0]!,
+    clip_max: range.clip[0] ?? null,
+  };
+}

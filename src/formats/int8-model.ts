@@ -1,0 +1,110 @@
+/**
+ * The content of an int8 export, `model.int8.safetensors` with `quantization.json`, checked against
+ * each other: what a run time may rely on.
+ */
+import { FormatError } from "../errors.ts";
+import {
+  parseQuantizationJson,
+  type QuantizationRecord,
+  type QuantizedWeightRecord,
+} from "./quantization-json.ts";
+import { readSafetensors, type SafeTensor } from "./safetensors.ts";
+
+/** A float tensor of an export: a bias, a layer norm's parameter, an unquantized weight. */
+export interface FloatTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** A quantized weight: value = fround(code · scale). */
+export interface Int8Weight {
+  readonly shape: readonly number[];
+  /** Row-major, within [record.qmin, record.qmax]. */
+  readonly codes: Int8Array;
+  /** One scale, or one for each channel along `record.axis`; positive float32. */
+  readonly scale: Float32Array;
+  readonly record: QuantizedWeightRecord;
+}
+
+/** A parsed int8 export. */
+export interface Int8Model {
+  readonly record: QuantizationRecord;
+  /** By checkpoint name. */
+  readonly weights: ReadonlyMap<string, Int8Weight>;
+  /** By checkpoint name. */
+  readonly floats: ReadonlyMap<string, FloatTensor>;
+}
+
+/** Appended to a weight's name for its scale. */
+const SCALE_SUFFIX = ".scale";
+
+/**
+ * Reads the two files' content. The hash of the tensors is checked where the files are read.
+ * @param tensors bytes of `model.int8.safetensors`
+ * @param quantization text of `quantization.json`
+ * @param where names the export in messages
+ * @throws {FormatError} if a file does not follow its format, a tensor is missing, surplus or of the
+ *   wrong type or shape, a code lies outside its range, or a number is not finite
+ */
+export function parseInt8Model(
+  tensors: Uint8Array,
+  quantization: string,
+  where: string,
+): Int8Model {
+  const record = parseQuantizationJson(quantization, `${where}, quantization.json`);
+  const file = readSafetensors(tensors, `${where}, model.int8.safetensors`);
+  const left = new Map(file.tensors);
+  const take = (name: string) => {
+    const tensor = left.get(name);
+    left.delete(name);
+    if (tensor === undefined) throw tensorError(where, name, "the tensor", "no such tensor");
+    return tensor;
+  };
+  const weights = new Map<string, Int8Weight>();
+  for (const [name, weight] of Object.entries(record.weights)) {
+    const codes = take(name);
+    weights.set(name, weightOf(where, name, { codes, scale: take(name + SCALE_SUFFIX), weight }));
+  }
+  const floats = new Map<string, FloatTensor>();
+  for (const [name, tensor] of left) floats.set(name, floatOf(where, name, tensor));
+  return { record, weights, floats };
+}
+
+interface WeightParts {
+  readonly codes: SafeTensor;
+  readonly scale: SafeTensor;
+  readonly weight: QuantizedWeightRecord;
+}
+
+function weightOf(where: string, name: string, { codes, scale, weight }: WeightParts): Int8Weight {
+  if (codes.dtype !== "I8") throw tensorError(where, name, "I8 codes", codes.dtype);
+  const { qmin, qmax, axis } = weight;
+  const bad = codes.data.find((code) => code < qmin || code > qmax);
+  if (bad !== undefined) {
+    throw tensorError(where, name, `codes from ${qmin} to ${qmax}`, `${bad}`);
+  }
+  const scales = floatOf(where, name + SCALE_SUFFIX, scale);
+  const channels = axis === null ? [] : [codes.shape[axis] ?? -1];
+  if (scales.shape.length !== channels.length || scales.shape[0] !== channels[0]) {
+    const expected = `shape [${channels.join(", ")}]`;
+    throw tensorError(where, name + SCALE_SUFFIX, expected, `[${scales.shape.join(", ")}]`);
+  }
+  const flat = scales.data.find((step) => !(step > 0));
+  if (flat !== undefined) {
+    throw tensorError(where, name + SCALE_SUFFIX, "positive scales", `${flat}`);
+  }
+  return { shape: codes.shape, codes: codes.data, scale: scales.data, record: weight };
+}
+
+function floatOf(where: string, name: string, tensor: SafeTensor): FloatTensor {
+  if (tensor.dtype !== "F32") throw tensorError(where, name, "float32", tensor.dtype);
+  const bad = tensor.data.find((x) => !Number.isFinite(x));
+  if (bad !== undefined) throw tensorError(where, name, "finite numbers", `${bad}`);
+  return { shape: tensor.shape, data: tensor.data };
+}
+
+function tensorError(where: string, name: string, expected: string, received: string): FormatError {
+  return new FormatError(
+    `${where}, "${name}": expected ${expected}, received ${received}. Export the model again.`,
+  );
+}
