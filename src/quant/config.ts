@@ -119,3 +119,37 @@ function quantParamsError(error: z.ZodError, params: unknown): ConfigError | Unk
       `See "quant_params" in the command reference for the allowed values.`,
   );
 }
+
+/** The `quant_params` that give a configuration back through {@link resolveQuantConfig}. */
+export function toQuantParams(config: QuantConfig): QuantParamsInput {
+  return {
+    quant_strategy: config.strategy,
+    quant_bits: config.weightBits,
+    quant_weight_bits: config.weightBits,
+    quant_act_bits: config.actBits,
+    ...(config.weightClipMax === null ? {} : { quant_weight_clip_max: config.weightClipMax }),
+    ...(config.actClipMax === null ? {} : { quant_act_clip_max: config.actClipMax }),
+    quant_per_channel: config.perChannel,
+    quant_rounding: config.rounding,
+    quant_clip_lr: config.clipLearningRate,
+    quant_calibrate_batches: config.calibrateBatches,
+    quant_compat: config.compat,
+    overrides: config.overrides.map((override) => ({ ...override })),
+  };
+}
+
+/**
+ * A configuration as a layer's `getConfig` returns it: `quant_params` as JSON text. The host
+ * changes the case of every key and string when it saves a model (`half_even` would come back as
+ * `halfEven`), except of the string under `name`.
+ */
+export function quantConfigToHost(config: QuantConfig | null): { name: string } | null {
+  return config === null ? null : { name: JSON.stringify(toQuantParams(config)) };
+}
+
+/** The inverse of {@link quantConfigToHost}; a configuration passes through. */
+export function quantConfigFromHost(
+  config: QuantConfig | { readonly name: string } | null,
+): QuantConfig | null {
+  return config !== null && "name" in config ? resolveQuantConfig(JSON.parse(config.name)) : config;
+}

@@ -8,20 +8,25 @@ import type * as tf from "@tensorflow/tfjs";
 export interface TensorGrid {
   /** Path of the quantizer that made the tensor, such as `…/ffn/dense1_activ`. */
   readonly quantizer: string;
-  /** Scalar, or [channels] along `axis`; float32. Owned by whoever owns the quantized tensor. */
-  readonly scale: tf.Tensor;
-  /** Channel axis, or null for one scale. */
-  readonly axis: number | null;
   readonly bits: number;
   /** Largest absolute value of a code: bounds the sums of an integer product. */
   readonly maxAbsCode: number;
+  /** Channel axis of the scale, or null for one scale. */
+  readonly axis: number | null;
+  /**
+   * Scalar, or [channels] along `axis`; float32, owned by the pass. Null in passes that multiply
+   * values, which need no scale.
+   */
+  readonly scale: tf.Tensor | null;
+  /** True where the tensor holds the integer codes themselves instead of code · scale. */
+  readonly holdsCodes: boolean;
 }
 
 /** One matrix product as it ran: a row of the placement report. */
 export interface ProductRecord {
   /** Path of the layer and the product's name in it, such as `…/self_attention/scores`. */
   readonly product: string;
-  /** The quantizer of each operand, or null where it is float. */
+  /** The grid of each operand, or null where it is float. */
   readonly left: TensorGrid | null;
   readonly right: TensorGrid | null;
 }
@@ -32,13 +37,12 @@ export interface DropoutSource {
   nextSeed(): tf.Tensor;
 }
 
-/** Weights on their grid, made once and reused: by one training step, or by a whole evaluation. */
+/** A weight on its grid, made at first use and reused: by one step, or by a whole evaluation. */
 export interface QuantizedWeight {
-  /** fround(code · scale), shape of the weight. */
-  readonly values: tf.Tensor;
-  /** The integer codes as float32; only where products multiply codes. */
-  readonly codes: tf.Tensor | null;
-  readonly grid: TensorGrid;
+  /** fround(code · scale), shape of the weight; null until asked for. */
+  values: tf.Tensor | null;
+  /** The integer codes as float32; null until asked for. */
+  codes: tf.Tensor | null;
 }
 
 /** Settings and shared state of one forward pass. */
@@ -48,20 +52,65 @@ export interface Pass {
   /**
    * `values`: products multiply dequantized float32 values (training).
    * `codes`: products whose operands are both on a grid multiply integer codes exactly and scale
-   * once (evaluation); layer norm, softmax and log-softmax follow `core/`'s order of summation.
+   * once (evaluation).
    */
   readonly products: "values" | "codes";
   readonly dropout: DropoutSource | null;
-  /** Quantized weights by variable name, so that each weight is quantized once per pass. */
+  /** Quantized weights by the variable's process-wide name, kept until {@link disposePass}. */
   readonly weights: Map<string, QuantizedWeight>;
+  /** Scales by quantizer path, kept until {@link disposePass}. */
+  readonly scales: Map<string, tf.Tensor>;
   /** Grids of the quantized tensors of this pass, by data id (reshaping keeps it). */
   readonly grids: WeakMap<object, TensorGrid>;
   /** Sees each activation just before it is quantized: calibration. */
-  readonly observe?: (quantizer: string, x: tf.Tensor) => void;
-  /** True leaves activations unquantized while `observe` collects their ranges. */
-  readonly skipActivations?: boolean;
+  readonly observe?: ((quantizer: string, x: tf.Tensor) => void) | undefined;
+  /** True leaves weights and activations float, while `observe` collects ranges. */
+  readonly skipQuantization?: boolean | undefined;
   /** Sees each product: the placement report. */
-  readonly onProduct?: (record: ProductRecord) => void;
-  /** Sees each quantized activation's codes (float32 integers): parity checks. */
-  readonly onCodes?: (quantizer: string, codes: tf.Tensor) => void;
+  readonly onProduct?: ((record: ProductRecord) => void) | undefined;
+  /** Sees each quantized activation's codes (float32 integers), valid during the call only. */
+  readonly onCodes?: ((quantizer: string, codes: tf.Tensor) => void) | undefined;
+}
+
+/** What a caller may choose of a pass; the rest starts empty. */
+export type PassOptions = Partial<Omit<Pass, "weights" | "scales" | "grids">>;
+
+/**
+ * A new pass. Defaults: no dropout, products of values. Make one for each training step, or one for
+ * a whole evaluation (weights must not change while it lives), and end it by {@link disposePass}.
+ */
+export function createPass(options: PassOptions = {}): Pass {
+  return {
+    training: false,
+    products: "values",
+    dropout: null,
+    ...options,
+    weights: new Map(),
+    scales: new Map(),
+    grids: new WeakMap(),
+  };
+}
+
+/** Disposes the quantized weights and scales that a pass has kept. */
+export function disposePass(pass: Pass): void {
+  for (const { values, codes } of pass.weights.values()) {
+    values?.dispose();
+    codes?.dispose();
+  }
+  for (const scale of pass.scales.values()) scale.dispose();
+  pass.weights.clear();
+  pass.scales.clear();
+}
+
+/**
+ * Runs `use` with a new pass and disposes the pass afterwards, also when `use` throws.
+ * @returns what `use` returns; its tensors stay with the caller
+ */
+export function withPass<T>(options: PassOptions, use: (pass: Pass) => T): T {
+  const pass = createPass(options);
+  try {
+    return use(pass);
+  } finally {
+    disposePass(pass);
+  }
 }

@@ -1,0 +1,191 @@
+/** Multi-head scaled dot-product attention: of a sequence to itself, and to a memory. */
+import * as tf from "@tensorflow/tfjs";
+import { attentionSoftmax } from "../ops/attention-softmax.ts";
+import type { Pass } from "../quant/pass.ts";
+import { QuantDense } from "./dense.ts";
+import { dropoutIn } from "./dropout.ts";
+import { firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
+import { MultiHeadDense } from "./multi-head-dense.ts";
+import { product } from "./product.ts";
+import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
+
+export interface AttentionArgs extends QuantLayerArgs {
+  readonly numHeads: number;
+  /** Width of queries, keys and values over all heads, and of the result. */
+  readonly units: number;
+  /** Dropout of attention probabilities [default: 0]. */
+  readonly dropoutRate?: number;
+}
+
+/** Keys and values of all heads, [batch, heads, time, units/heads] each. */
+export interface KeysAndValues {
+  readonly keys: tf.Tensor4D;
+  readonly values: tf.Tensor4D;
+}
+
+/** Which keys a query may see. */
+export interface Visibility {
+  /** int32 [batch], or null where every key is real. */
+  readonly keyLengths: tf.Tensor1D | null;
+  /** True hides later keys. */
+  readonly causal: boolean;
+}
+
+/** What both kinds of attention share: quantizers, the result's map, and the attention itself. */
+abstract class Attention extends QuantLayer {
+  readonly numHeads: number;
+  readonly units: number;
+  readonly dropoutRate: number;
+  #outputTransform!: QuantDense;
+
+  constructor(args: AttentionArgs) {
+    super(args);
+    this.numHeads = args.numHeads;
+    this.units = args.units;
+    this.dropoutRate = args.dropoutRate ?? 0;
+  }
+
+  override build(inputShape: tf.Shape | tf.Shape[]): void {
+    this.addActivationQuantizer("output");
+    this.addActivationQuantizer("softmax", "softmax");
+    const args = { ...this.sublayerArgs("output_transform"), units: this.units };
+    this.#outputTransform = this.track(new QuantDense(args));
+    this.#outputTransform.build([this.units]);
+    super.build(inputShape);
+  }
+
+  /**
+   * softmax(q·kᵀ/√d)·v through the output map.
+   * @param queries [batch, heads, time, d]
+   * @returns [batch, time, units], quantized
+   */
+  protected attend(
+    queries: tf.Tensor4D,
+    { keys, values }: KeysAndValues,
+    { keyLengths, causal }: Visibility,
+    pass: Pass,
+  ): tf.Tensor {
+    const [batch, heads, time, depth] = queries.shape;
+    const name = `${this.name}/scores`;
+    const raw = product(queries, keys, { name, pass, transposeB: true });
+    // After the product, so that the product's operands stay on their grids.
+    const scores = tf.mul<tf.Tensor4D>(raw, depth ** -0.5);
+    const probabilities = attentionSoftmax(scores, keyLengths, causal);
+    const weights = this.quantOperand(probabilities, "softmax", pass);
+    const dropped = dropoutIn(weights, this.dropoutRate, pass);
+    const context = product(dropped, values, { name: `${this.name}/context`, pass });
+    const joined = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, time, heads * depth]);
+    return this.#outputTransform.transform(this.quantOperand(joined, "output", pass), pass);
+  }
+
+  /** Arguments of a map into heads. */
+  protected headArgs(name: string, parts: number): ConstructorParameters<typeof MultiHeadDense>[0] {
+    const { units, numHeads } = this;
+    return { ...this.sublayerArgs(name), units, numHeads, parts };
+  }
+
+  override computeOutputShape(inputShape: tf.Shape | tf.Shape[]): tf.Shape {
+    return [...firstShape(inputShape).slice(0, -1), this.units];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const { numHeads, units, dropoutRate } = this;
+    return { ...super.getConfig(), numHeads, units, dropoutRate };
+  }
+}
+
+/** Attention of a sequence to itself; one kernel makes queries, keys and values. */
+export class SelfAttention extends Attention {
+  static readonly className = "MultiHeadSelfAttention";
+  #qkvTransform!: MultiHeadDense;
+
+  override build(inputShape: tf.Shape | tf.Shape[]): void {
+    super.build(inputShape);
+    this.#qkvTransform = this.track(new MultiHeadDense(this.headArgs("qkv_transform", 3)));
+    this.#qkvTransform.build([lastWidth(this.name, inputShape)]);
+  }
+
+  /** @param x [batch, time, width] @returns [batch, time, units] */
+  attendToSelf(x: tf.Tensor, visibility: Visibility, pass: Pass): tf.Tensor {
+    const [queries, keys, values] = this.#qkvTransform.splitHeads(x, pass);
+    return this.attend(queries!, { keys: keys!, values: values! }, visibility, pass);
+  }
+
+  /**
+   * One more token of each row.
+   * @param x [rows, 1, width]
+   * @param past keys and values of the tokens before, or null at the first
+   * @returns [rows, 1, units], and the keys and values with this token's at the end
+   */
+  attendToPast(
+    x: tf.Tensor,
+    past: KeysAndValues | null,
+    pass: Pass,
+  ): { output: tf.Tensor; past: KeysAndValues } {
+    const [queries, newKeys, newValues] = this.#qkvTransform.splitHeads(x, pass);
+    const append = (old: tf.Tensor4D | undefined, added: tf.Tensor4D): tf.Tensor4D =>
+      old === undefined ? added : this.#qkvTransform.markHeads(tf.concat([old, added], 2), pass);
+    const keys = append(past?.keys, newKeys!);
+    const values = append(past?.values, newValues!);
+    const visibility = { keyLengths: null, causal: false };
+    return {
+      output: this.attend(queries!, { keys, values }, visibility, pass),
+      past: { keys, values },
+    };
+  }
+
+  /** Under the host: every position sees every other. */
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
+    const visibility = { keyLengths: null, causal: false };
+    return this.inPass(kwargs, (pass) => this.attendToSelf(onlyTensor(inputs), visibility, pass));
+  }
+}
+
+/** Attention of a sequence to a memory; one kernel makes keys and values. */
+export class CrossAttention extends Attention {
+  static readonly className = "MultiHeadAttention";
+  #qTransform!: MultiHeadDense;
+  #kvTransform!: MultiHeadDense;
+
+  /** @param inputShape the shape of x, or those of x and of the memory */
+  override build(inputShape: tf.Shape | tf.Shape[]): void {
+    super.build(inputShape);
+    const shapes = Array.isArray(inputShape[0]) ? (inputShape as tf.Shape[]) : [inputShape];
+    this.#qTransform = this.track(new MultiHeadDense(this.headArgs("q_transform", 1)));
+    this.#qTransform.build([lastWidth(this.name, shapes[0] as tf.Shape)]);
+    this.#kvTransform = this.track(new MultiHeadDense(this.headArgs("kv_transform", 2)));
+    this.#kvTransform.build([lastWidth(this.name, shapes.at(-1) as tf.Shape)]);
+  }
+
+  /** Keys and values of a memory. @param memory [batch, time, width] */
+  memorize(memory: tf.Tensor, pass: Pass): KeysAndValues {
+    const [keys, values] = this.#kvTransform.splitHeads(memory, pass);
+    return { keys: keys!, values: values! };
+  }
+
+  /** Records that kept {@link memorize} results lie on their grid in a later pass. */
+  markMemory({ keys, values }: KeysAndValues, pass: Pass): KeysAndValues {
+    this.#kvTransform.markHeads(keys, pass);
+    this.#kvTransform.markHeads(values, pass);
+    return { keys, values };
+  }
+
+  /** @param x [batch, time, width] @returns [batch, time, units] */
+  attendToMemory(
+    x: tf.Tensor,
+    memory: KeysAndValues,
+    memoryLengths: tf.Tensor1D | null,
+    pass: Pass,
+  ): tf.Tensor {
+    const [queries] = this.#qTransform.splitHeads(x, pass);
+    return this.attend(queries!, memory, { keyLengths: memoryLengths, causal: false }, pass);
+  }
+
+  /** Under the host: inputs are x and the memory, all of which is real. */
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
+    const list = [inputs].flat();
+    return this.inPass(kwargs, (pass) =>
+      this.attendToMemory(list[0]!, this.memorize(list.at(-1)!, pass), null, pass),
+    );
+  }
+}

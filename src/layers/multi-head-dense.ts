@@ -1,0 +1,97 @@
+/** The linear maps around attention: into heads, and from heads back. */
+import * as tf from "@tensorflow/tfjs";
+import { ConfigError } from "../errors.ts";
+import type { Pass } from "../quant/pass.ts";
+import { glorotUniform } from "./initial-weights.ts";
+import { asRows, firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
+import { linearProduct } from "./product.ts";
+import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
+
+export interface MultiHeadDenseArgs extends QuantLayerArgs {
+  /** Width of each part, over all heads. */
+  readonly units: number;
+  readonly numHeads: number;
+  /** Results from one fused kernel, such as 3 for queries, keys and values [default: 1]. */
+  readonly parts?: number;
+}
+
+/**
+ * x·kernel + bias, split into `parts` results of `numHeads` heads. One kernel [width, parts·units]
+ * and one clip serve all parts.
+ */
+export class MultiHeadDense extends QuantLayer {
+  static readonly className = "MultiHeadDense";
+  readonly units: number;
+  readonly numHeads: number;
+  readonly parts: number;
+  #kernel!: tf.LayerVariable;
+  #bias!: tf.LayerVariable;
+
+  constructor(args: MultiHeadDenseArgs) {
+    super(args);
+    this.units = args.units;
+    this.numHeads = args.numHeads;
+    this.parts = args.parts ?? 1;
+    if (this.units % this.numHeads !== 0) {
+      throw new ConfigError(
+        `${this.name}: expected units divisible by heads, received ${this.units} units and ` +
+          `${this.numHeads} heads. Change num_attention_heads or hidden_size.`,
+      );
+    }
+  }
+
+  override build(inputShape: tf.Shape | tf.Shape[]): void {
+    const outputs = this.units * this.parts;
+    const shape = [lastWidth(this.name, inputShape), outputs];
+    const initializer = glorotUniform(this.seed, `${this.name}/kernel`);
+    this.#kernel = this.addWeight("kernel", shape, "float32", initializer);
+    this.#bias = this.addWeight("bias", [outputs], "float32", tf.initializers.zeros());
+    this.addActivationQuantizer("output");
+    super.build(inputShape);
+  }
+
+  /**
+   * @param x [batch, time, width]
+   * @returns `parts` tensors [batch, heads, time, units/heads] for use in products
+   */
+  splitHeads(x: tf.Tensor, pass: Pass): tf.Tensor4D[] {
+    const [batch, time] = x.shape as [number, number];
+    const { parts, numHeads } = this;
+    const y = this.quantOperand(this.#linear(x, pass), "output", pass);
+    const heads = tf.reshape(y, [batch, time, parts * numHeads, this.units / numHeads]);
+    const headMajor = tf.transpose(heads, [0, 2, 1, 3]);
+    const results = parts === 1 ? [headMajor] : tf.split(headMajor, parts, 1);
+    return results.map((part) => this.markOperand(part as tf.Tensor4D, "output", pass));
+  }
+
+  /** Records that kept {@link splitHeads} results lie on this layer's grid in a later pass. */
+  markHeads(x: tf.Tensor4D, pass: Pass): tf.Tensor4D {
+    return this.markOperand(x, "output", pass);
+  }
+
+  /** @param x [..., width] @returns [..., parts·units], quantized */
+  transform(x: tf.Tensor, pass: Pass): tf.Tensor {
+    const y = this.quant(this.#linear(x, pass), "output", pass);
+    return tf.reshape(y, [...x.shape.slice(0, -1), this.units * this.parts]);
+  }
+
+  #linear(x: tf.Tensor, pass: Pass): tf.Tensor2D {
+    const kernel = this.weightOperand(this.#kernel, pass) as tf.Tensor2D;
+    const options = { name: `${this.name}/product`, pass };
+    return linearProduct(asRows(x), kernel, this.#bias.read() as tf.Tensor1D, options);
+  }
+
+  /** Under the host: [..., parts·units], heads side by side. */
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
+    return this.inPass(kwargs, (pass) => this.transform(onlyTensor(inputs), pass));
+  }
+
+  override computeOutputShape(inputShape: tf.Shape | tf.Shape[]): tf.Shape {
+    return [...firstShape(inputShape).slice(0, -1), this.units * this.parts];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const { units, numHeads, parts } = this;
+    return { ...super.getConfig(), units, numHeads, parts };
+  }
+}

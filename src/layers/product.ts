@@ -1,0 +1,100 @@
+/**
+ * Matrix products of layers: of values in training, of exact integer codes in evaluation. Every
+ * product of every layer goes through this file, so the placement report misses none.
+ */
+import * as tf from "@tensorflow/tfjs";
+import { codeProduct } from "../ops/code-product.ts";
+import { linear } from "../ops/linear.ts";
+import type { Pass, TensorGrid } from "../quant/pass.ts";
+
+/** Which product this is, and how its operands lie. */
+export interface ProductOptions {
+  /** Path of the layer and the product's name in it, such as `…/self_attention/scores`. */
+  readonly name: string;
+  readonly pass: Pass;
+  readonly transposeB?: boolean;
+}
+
+/**
+ * a·b, or a·bᵀ. Where the pass multiplies codes and both operands lie on a grid, the sum is an exact
+ * integer and is scaled once.
+ * @param a [..., m, k], activations
+ * @param b [..., k, n], or [..., n, k] transposed
+ * @returns [..., m, n] float32
+ */
+export function product(a: tf.Tensor, b: tf.Tensor, options: ProductOptions): tf.Tensor {
+  const { pass, transposeB = false } = options;
+  const { left, right } = report(a, b, options);
+  if (pass.products === "values" || left === null || right === null) {
+    return tf.matMul(valuesOf(a, pass), valuesOf(b, pass), false, transposeB);
+  }
+  return productOfCodes(a, b, { left, right, transposeB });
+}
+
+/**
+ * x·kernel + bias. The bias is float32 and is added after the scaled product.
+ * @param x [rows, inputs]
+ * @param kernel [inputs, outputs]
+ * @param bias [outputs], or null
+ * @returns [rows, outputs]
+ */
+export function linearProduct(
+  x: tf.Tensor2D,
+  kernel: tf.Tensor2D,
+  bias: tf.Tensor1D | null,
+  options: ProductOptions,
+): tf.Tensor2D {
+  const { pass } = options;
+  const { left, right } = report(x, kernel, options);
+  if (pass.products === "values" || left === null || right === null) {
+    return linear(valuesOf(x, pass) as tf.Tensor2D, valuesOf(kernel, pass) as tf.Tensor2D, bias);
+  }
+  const y = productOfCodes(x, kernel, { left, right, transposeB: false });
+  return (bias === null ? y : tf.add(y, bias)) as tf.Tensor2D;
+}
+
+/** The tensor's values: code · scale where it holds codes, else the tensor itself. */
+export function valuesOf<T extends tf.Tensor>(x: T, pass: Pass): T {
+  const grid = pass.grids.get(x.dataId);
+  return grid?.holdsCodes === true ? tf.mul(x, alongAxis(grid, x.rank)) : x;
+}
+
+function report(a: tf.Tensor, b: tf.Tensor, { name, pass }: ProductOptions): Operands {
+  const left = pass.grids.get(a.dataId) ?? null;
+  const right = pass.grids.get(b.dataId) ?? null;
+  pass.onProduct?.({ product: name, left, right });
+  return { left, right };
+}
+
+interface Operands {
+  readonly left: TensorGrid | null;
+  readonly right: TensorGrid | null;
+}
+
+function productOfCodes(
+  a: tf.Tensor,
+  b: tf.Tensor,
+  grids: { left: TensorGrid; right: TensorGrid; transposeB: boolean },
+): tf.Tensor {
+  const { left, right, transposeB } = grids;
+  return codeProduct(codesOf(a, left), codesOf(b, right), {
+    transposeB,
+    maxAbsA: left.maxAbsCode,
+    maxAbsB: right.maxAbsCode,
+    scaleA: left.scale!,
+    scaleB: right.scale!,
+  });
+}
+
+/** Codes of a tensor on a grid. Dividing code · scale by scale is off by less than half a step. */
+function codesOf(x: tf.Tensor, grid: TensorGrid): tf.Tensor {
+  return grid.holdsCodes ? x : tf.round(tf.div(x, alongAxis(grid, x.rank)));
+}
+
+/** The scale, shaped to broadcast against a tensor of the given rank. */
+function alongAxis({ scale, axis }: TensorGrid, rank: number): tf.Tensor {
+  if (axis === null) return scale!;
+  const shape = new Array<number>(rank).fill(1);
+  shape[axis] = scale!.size;
+  return tf.reshape(scale!, shape);
+}

@@ -1,0 +1,379 @@
+/** The base of all layers: weights and activations that know how they are quantized. */
+import * as tf from "@tensorflow/tfjs";
+import type { QuantKind } from "../core/qtype.ts";
+import { ConfigError, ExportError, UnknownNameError } from "../errors.ts";
+import { quantConfigFromHost, quantConfigToHost, type QuantConfig } from "../quant/config.ts";
+import { withPass, type Pass, type QuantizedWeight, type TensorGrid } from "../quant/pass.ts";
+import { QuantPolicy, type LayerQuantSettings } from "../quant/policy.ts";
+import { Quantizer } from "../quant/quantizers.ts";
+import { SeedSequence } from "../quant/seed-sequence.ts";
+import { QUANT_STRATEGIES } from "../quant/strategies.ts";
+import type { Initializer } from "./initial-weights.ts";
+
+type Layer = tf.layers.Layer;
+type HostLayerArgs = NonNullable<ConstructorParameters<typeof tf.layers.Layer>[0]>;
+/** Keyword arguments of `call`: `training` from the host, `pass` from our models. */
+export type CallArgs = Parameters<Layer["call"]>[1];
+
+/** Arguments common to all layers. `name` is the full path of the layer's variables. */
+export interface QuantLayerArgs extends HostLayerArgs {
+  /** Settings for this layer and its sublayers; null or absent keeps them float. */
+  readonly quantConfig?: QuantConfig | null;
+  /** The model's policy; takes the place of quantConfig. */
+  readonly policy?: QuantPolicy;
+  /** Seed of initial weights, and of dropout under model.fit [default: 1]. */
+  readonly seed?: number;
+}
+
+/** What an activation quantizer serves; `linear`, `tanh` and `gelu` results have both signs. */
+export type ActivationKind = Exclude<QuantKind, "weight">;
+
+/** A weight as the export stores it. */
+export interface QuantizedWeightView {
+  /** Integer codes, row-major. */
+  readonly codes: Int8Array;
+  readonly shape: readonly number[];
+  readonly bits: number;
+  /** Channel axis of the scales, or null for one scale. */
+  readonly axis: number | null;
+  /** Real size of one integer step: one, or one for each channel. */
+  readonly scale: Float32Array;
+  /** Smallest and largest value of the grid, as many as scales. */
+  readonly min: Float32Array;
+  readonly max: Float32Array;
+  readonly clipMax: Float32Array;
+}
+
+/**
+ * A layer whose weights (all but biases) get a quantizer by themselves, and whose activations get
+ * one by {@link addActivationQuantizer}. Its settings belong to the instance. In float it has no
+ * further variables and no further operations.
+ */
+export abstract class QuantLayer extends tf.layers.Layer {
+  /** Decides the settings of every quantizer here and in the sublayers. */
+  readonly policy: QuantPolicy;
+  /** Seed of initial weights and of dropout under model.fit. */
+  readonly seed: number;
+  readonly #variables = new Map<string, tf.LayerVariable>();
+  readonly #weightQuantizers = new Map<tf.LayerVariable, Quantizer>();
+  readonly #quantizers = new Map<string, Quantizer>();
+  readonly #activationNames = new Set<string>();
+  readonly #sublayers: QuantLayer[] = [];
+  readonly #hostSeeds: SeedSequence;
+
+  constructor(args: QuantLayerArgs = {}) {
+    super(args);
+    this.policy = args.policy ?? new QuantPolicy(quantConfigFromHost(args.quantConfig ?? null));
+    this.seed = args.seed ?? 1;
+    this.#hostSeeds = new SeedSequence(this.seed);
+  }
+
+  /** The settings that this layer was made with, or null for float. */
+  get quantConfig(): QuantConfig | null {
+    return this.policy.config;
+  }
+
+  /** Layers inside this one, in the order in which they were tracked. */
+  get sublayers(): readonly QuantLayer[] {
+    return this.#sublayers;
+  }
+
+  /** This layer and all layers inside, depth first. */
+  allLayers(): QuantLayer[] {
+    return [this, ...this.#sublayers.flatMap((layer) => layer.allLayers())];
+  }
+
+  /** Quantizers of this layer (not of its sublayers) by weight or activation name. */
+  get quantizers(): ReadonlyMap<string, Quantizer> {
+    return this.#quantizers;
+  }
+
+  /** Variables of this layer (not of its sublayers), clips included, by checkpoint name. */
+  namedVariables(): ReadonlyMap<string, tf.Variable> {
+    return new Map(
+      [...this.#variables].map(([name, v]) => [`${this.name}/${name}`, v.read() as tf.Variable]),
+    );
+  }
+
+  /** The integer codes and range of a quantized weight. Waits for the backend. */
+  quantizedWeight(name: string): QuantizedWeightView {
+    const weight = this.#variables.get(name);
+    const quantizer = this.#quantizers.get(name);
+    if (weight === undefined || quantizer?.kind !== "weight") {
+      const known = [...this.#quantizers].filter(([, q]) => q.kind === "weight").map(([n]) => n);
+      throw new UnknownNameError(
+        `quantizedWeight of ${this.name}`,
+        "quantized weight",
+        name,
+        known,
+      );
+    }
+    const floats = tf.tidy(() => quantizer.codes(weight.read()).dataSync());
+    if (floats.some(Number.isNaN)) {
+      throw new ExportError(
+        `${this.name}/${name}: expected finite weights, received NaN. ` +
+          `Go back to a checkpoint from before the loss diverged.`,
+      );
+    }
+    const { min, max, scale, clip } = quantizer.range();
+    const codes = Int8Array.from(floats);
+    const { bits, axis } = quantizer;
+    const shape = weight.shape as number[];
+    return { codes, shape, bits, axis, scale, min, max, clipMax: clip };
+  }
+
+  /** Whether a weight gets a quantizer; layers override it where their weights stay float. */
+  protected quantizesWeight(name: string): boolean {
+    return name !== "bias";
+  }
+
+  /** Axis of the output channels of a weight, for one clip each. */
+  protected channelAxis(_name: string, shape: tf.Shape): number {
+    return shape.length - 1;
+  }
+
+  /** Creates the variable `<layer>/<name>`, and its clip `<layer>/<name>_clip_max`. */
+  protected override addWeight(
+    name: string,
+    shape: tf.Shape,
+    dtype?: tf.DataType,
+    initializer?: Initializer,
+    ...rest: [regularizer?: never, trainable?: boolean]
+  ): tf.LayerVariable {
+    const weight = this.#addVariable(name, shape, dtype ?? "float32", initializer, rest[1]);
+    const settings = this.quantizesWeight(name) ? this.policy.for(`${this.name}/${name}`) : null;
+    if (settings !== null) {
+      const axis = settings.perChannel && shape.length > 1 ? this.channelAxis(name, shape) : null;
+      const quantizer = this.#addQuantizer(name, "weight", settings, {
+        axis,
+        clipShape: axis === null ? [] : [shape[axis]!],
+      });
+      this.#weightQuantizers.set(weight, quantizer);
+    }
+    return weight;
+  }
+
+  /**
+   * Creates an activation quantizer, with its clip `<layer>/<name>_clip_max` unless it is of the
+   * softmax kind.
+   * @param activation what makes the values; every other than relu and softmax has both signs
+   */
+  protected addActivationQuantizer(name: string, activation: string = "act"): void {
+    const kind: ActivationKind =
+      activation === "relu" || activation === "softmax" ? activation : "act";
+    this.#activationNames.add(name);
+    const settings = this.policy.for(`${this.name}/${name}`);
+    if (settings !== null) {
+      this.#addQuantizer(name, kind, settings, { axis: null, clipShape: [] });
+    }
+  }
+
+  /** The weight's values on its grid, or as they are in float; made once for each pass. */
+  protected quantWeight(weight: tf.LayerVariable, pass?: Pass): tf.Tensor {
+    const quantizer = this.#weightQuantizers.get(weight);
+    if (quantizer === undefined || pass?.skipQuantization === true) return weight.read();
+    if (pass === undefined) return quantizer.apply(weight.read());
+    const cached = cachedWeight(pass, weight);
+    if (cached.values === null) {
+      cached.values = tf.keep(quantizer.apply(weight.read()));
+      recordGrid(cached.values, quantizer, pass, false);
+    }
+    return cached.values;
+  }
+
+  /** The weight as products take it: codes where the pass multiplies codes, else its values. */
+  protected weightOperand(weight: tf.LayerVariable, pass: Pass): tf.Tensor {
+    const quantizer = this.#weightQuantizers.get(weight);
+    if (quantizer === undefined || pass.products === "values" || pass.skipQuantization === true) {
+      return this.quantWeight(weight, pass);
+    }
+    const cached = cachedWeight(pass, weight);
+    if (cached.codes === null) {
+      cached.codes = tf.keep(quantizer.codes(weight.read()));
+      recordGrid(cached.codes, quantizer, pass, true);
+    }
+    return cached.codes;
+  }
+
+  /** x on the grid of an activation quantizer, as values; x itself in float. */
+  protected quant(x: tf.Tensor, name: string, pass?: Pass): tf.Tensor {
+    const quantizer = this.#activationQuantizer(name);
+    if (quantizer === null) return x;
+    pass?.observe?.(quantizer.path, x);
+    if (pass?.skipQuantization === true) return x;
+    pass?.onCodes?.(quantizer.path, quantizer.codes(x));
+    const values = quantizer.apply(x);
+    if (pass !== undefined) recordGrid(values, quantizer, pass, false);
+    return values;
+  }
+
+  /**
+   * x on the grid of an activation quantizer for use in products alone: codes where the pass
+   * multiplies codes, else values.
+   */
+  protected quantOperand(x: tf.Tensor, name: string, pass: Pass): tf.Tensor {
+    const quantizer = this.#activationQuantizer(name);
+    if (quantizer === null || pass.products === "values" || pass.skipQuantization === true) {
+      return this.quant(x, name, pass);
+    }
+    pass.observe?.(quantizer.path, x);
+    const codes = quantizer.codes(x);
+    pass.onCodes?.(quantizer.path, codes);
+    return this.markOperand(codes, name, pass);
+  }
+
+  /** Records that a rearranged {@link quantOperand} (transposed, cached) lies on the same grid. */
+  protected markOperand<T extends tf.Tensor>(x: T, name: string, pass: Pass): T {
+    const quantizer = this.#activationQuantizer(name);
+    if (quantizer !== null && pass.skipQuantization !== true) {
+      recordGrid(x, quantizer, pass, pass.products === "codes");
+    }
+    return x;
+  }
+
+  /** Makes a layer's weights part of this one's: listed, saved, loaded and disposed with it. */
+  protected track<T extends QuantLayer>(sublayer: T): T {
+    this.#sublayers.push(sublayer);
+    return sublayer;
+  }
+
+  /** Arguments for a sublayer: its full name, and this layer's settings. */
+  protected sublayerArgs(name: string): QuantLayerArgs & { name: string } {
+    return { name: `${this.name}/${name}`, policy: this.policy, seed: this.seed };
+  }
+
+  /** Runs `body` in the model's pass; without one (host models), in a pass of this call. */
+  protected inPass(kwargs: CallArgs, body: (pass: Pass) => tf.Tensor): tf.Tensor {
+    const { pass, training } = kwargs as { pass?: Pass; training?: boolean };
+    if (pass !== undefined) return tf.tidy(() => body(pass));
+    const options = { training: training === true, dropout: this.#hostSeeds };
+    return withPass(options, (ownPass) => tf.tidy(() => body(ownPass)));
+  }
+
+  /** Builds before the host enters its name scope, so that names are exactly `<layer>/<weight>`. */
+  override apply(...args: Parameters<Layer["apply"]>): ReturnType<Layer["apply"]> {
+    const inputs = [args[0]].flat() as (tf.Tensor | tf.SymbolicTensor)[];
+    if (!this.built) {
+      const shapes = inputs.map((input) => input.shape as tf.Shape);
+      this.build(shapes.length === 1 ? shapes[0]! : shapes);
+      if ((this.initialWeights as tf.Tensor[] | undefined) !== undefined) {
+        this.setWeights(this.initialWeights);
+      }
+      if (inputs[0] instanceof tf.Tensor) this._refCount ??= 1;
+    }
+    return super.apply(...args);
+  }
+
+  override get trainableWeights(): tf.LayerVariable[] {
+    if (!this.trainable) return [];
+    return [...super.trainableWeights, ...this.#sublayers.flatMap((l) => l.trainableWeights)];
+  }
+
+  override set trainableWeights(weights: tf.LayerVariable[]) {
+    super.trainableWeights = weights;
+  }
+
+  override get nonTrainableWeights(): tf.LayerVariable[] {
+    const inner = this.#sublayers.flatMap((l) =>
+      this.trainable ? l.nonTrainableWeights : l.weights,
+    );
+    return [...super.nonTrainableWeights, ...inner];
+  }
+
+  override set nonTrainableWeights(weights: tf.LayerVariable[]) {
+    super.nonTrainableWeights = weights;
+  }
+
+  /** Frees the variables, also of a layer that a model built without the host's `apply`. */
+  override dispose(): ReturnType<Layer["dispose"]> {
+    if (this.built) this._refCount ??= 1;
+    return super.dispose();
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const quantConfig = quantConfigToHost(this.quantConfig);
+    return { ...super.getConfig(), quantConfig, seed: this.seed };
+  }
+
+  #addVariable(
+    name: string,
+    shape: tf.Shape,
+    dtype: tf.DataType,
+    initializer?: Initializer,
+    trainable = true,
+  ): tf.LayerVariable {
+    const path = `${this.name}/${name}`;
+    const start = initializer ?? tf.initializers.zeros();
+    const variable = super.addWeight(path, shape, dtype, start, undefined, trainable);
+    this.#variables.set(name, variable);
+    return variable;
+  }
+
+  #addQuantizer(
+    name: string,
+    kind: QuantKind,
+    settings: LayerQuantSettings,
+    layout: { axis: number | null; clipShape: number[] },
+  ): Quantizer {
+    if (this.#quantizers.has(name)) {
+      throw new ConfigError(
+        `${this.name}: expected a new quantizer name, received "${name}" twice. ` +
+          `Give each weight and activation of a layer its own name.`,
+      );
+    }
+    const isWeight = kind === "weight";
+    const strategy = QUANT_STRATEGIES[this.quantConfig!.strategy];
+    const given = isWeight ? settings.weightClipMax : settings.actClipMax;
+    const value = given ?? (isWeight ? strategy.initialWeightClip : strategy.initialActClip);
+    const initializer = tf.initializers.constant({ value });
+    const clip =
+      kind === "softmax"
+        ? null
+        : this.#addVariable(`${name}_clip_max`, layout.clipShape, "float32", initializer);
+    const { rounding, compat } = settings;
+    const bits = isWeight ? settings.weightBits : settings.actBits;
+    const quantizer = new Quantizer({
+      path: `${this.name}/${name}`,
+      spec: { kind, bits, axis: layout.axis, rounding, compat },
+      clip,
+      clipL2: isWeight ? settings.weightClipL2 : settings.actClipL2,
+      isClipGiven: given !== null,
+    });
+    this.#quantizers.set(name, quantizer);
+    return quantizer;
+  }
+
+  #activationQuantizer(name: string): Quantizer | null {
+    if (!this.#activationNames.has(name)) {
+      const known = [...this.#activationNames];
+      throw new UnknownNameError(`quant of ${this.name}`, "activation quantizer", name, known);
+    }
+    return this.#quantizers.get(name) ?? null;
+  }
+}
+
+function cachedWeight(pass: Pass, weight: tf.LayerVariable): QuantizedWeight {
+  let cached = pass.weights.get(weight.name);
+  if (cached === undefined) {
+    cached = { values: null, codes: null };
+    pass.weights.set(weight.name, cached);
+  }
+  return cached;
+}
+
+/** Notes in the pass which grid a tensor lies on, so that products find it. */
+function recordGrid(x: tf.Tensor, quantizer: Quantizer, pass: Pass, holdsCodes: boolean): void {
+  const { path, bits, maxAbsCode, axis } = quantizer;
+  const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
+  const grid: TensorGrid = { quantizer: path, bits, maxAbsCode, axis, scale, holdsCodes };
+  pass.grids.set(x.dataId, grid);
+}
+
+function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {
+  let scale = pass.scales.get(quantizer.path);
+  if (scale === undefined) {
+    scale = tf.keep(quantizer.scale());
+    pass.scales.set(quantizer.path, scale);
+  }
+  return scale;
+}

@@ -1,0 +1,130 @@
+/** Which settings each quantizer of a model gets: the model's own, changed by glob overrides. */
+import { ConfigError, nearestName } from "../errors.ts";
+import type { QuantConfig, QuantOverride } from "./config.ts";
+
+/** Settings of one quantizer. */
+export interface LayerQuantSettings {
+  readonly weightBits: number;
+  readonly actBits: number;
+  /** Initial clip, or null where it is calibrated. */
+  readonly weightClipMax: number | null;
+  readonly actClipMax: number | null;
+  readonly perChannel: boolean;
+  readonly rounding: QuantConfig["rounding"];
+  readonly compat: QuantConfig["compat"];
+  readonly weightClipL2: number;
+  readonly actClipL2: number;
+}
+
+/**
+ * Settings by quantizer path. A pattern is a glob over `/`-separated paths: `*` stands for any
+ * characters within one part, `**` for any number of whole parts. It is compared with the short
+ * path and with the full name of the quantizer and of every layer around it, so the path of a layer
+ * selects all that is inside. For each key the first matching override that has it wins.
+ */
+export class QuantPolicy {
+  /** The settings that the overrides start from; null keeps the whole model in float. */
+  readonly config: QuantConfig | null;
+  readonly #shortPath: (fullName: string) => string;
+  readonly #patterns: readonly Pattern[];
+  readonly #asked = new Set<string>();
+
+  /**
+   * @param shortPath the short path of a full name, such as `encoder/layer_0/ffn/dense1/kernel`
+   */
+  constructor(
+    config: QuantConfig | null,
+    shortPath: (fullName: string) => string = (name) => name,
+  ) {
+    this.config = config;
+    this.#shortPath = shortPath;
+    this.#patterns = (config?.overrides ?? []).map((override) => ({
+      override,
+      regExp: globToRegExp(override.match),
+      hasMatched: false,
+    }));
+  }
+
+  /**
+   * Settings of one quantizer, or null where it stays float.
+   * @param path full name of the quantizer, such as `…/ffn/dense1/kernel`
+   */
+  for(path: string): LayerQuantSettings | null {
+    if (this.config === null) return null;
+    const short = this.#shortPath(path);
+    this.#asked.add(short);
+    const candidates = [...prefixes(short), ...prefixes(path)];
+    const matching = this.#patterns.filter((p) => candidates.some((c) => p.regExp.test(c)));
+    for (const pattern of matching) pattern.hasMatched = true;
+    return applyOverrides(
+      this.config,
+      matching.map((p) => p.override),
+    );
+  }
+
+  /**
+   * Checks that every override has matched a quantizer; call it once the model is built.
+   * @throws {ConfigError} naming the first pattern without a match and the nearest path
+   */
+  assertAllMatched(): void {
+    const unmatched = this.#patterns.find((p) => !p.hasMatched);
+    if (unmatched === undefined) return;
+    const known = [...new Set([...this.#asked].flatMap(prefixes))];
+    const nearest = nearestName(unmatched.override.match, known);
+    throw new ConfigError(
+      `quant_params.overrides: expected patterns that match a layer or quantizer, ` +
+        `received "${unmatched.override.match}", which matches none of ${this.#asked.size}. ` +
+        (nearest === undefined
+          ? `List the paths with "tfjs-qat inspect".`
+          : `Did you mean "${nearest}"?`),
+    );
+  }
+}
+
+interface Pattern {
+  readonly override: QuantOverride;
+  readonly regExp: RegExp;
+  hasMatched: boolean;
+}
+
+/** `a/b/c` → `a`, `a/b`, `a/b/c`. */
+function prefixes(path: string): string[] {
+  const parts = path.split("/");
+  return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+}
+
+/** `*` matches within one part, `**` across parts; everything else is literal. */
+function globToRegExp(glob: string): RegExp {
+  const source = glob
+    .split("/")
+    .map((part) => (part === "**" ? "**" : part.split("*").map(escapeRegExp).join("[^/]*")))
+    .join("/")
+    .replaceAll("**/", "(?:[^/]+/)*")
+    .replace(/\/\*\*$/, "(?:/[^/]+)*")
+    .replaceAll("**", ".*");
+  return new RegExp(`^${source}$`);
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.+?^${}()|[\]\\]/g, String.raw`\$&`);
+}
+
+function applyOverrides(
+  config: QuantConfig,
+  overrides: readonly QuantOverride[],
+): LayerQuantSettings | null {
+  const first = <K extends keyof QuantOverride>(key: K): QuantOverride[K] | undefined =>
+    overrides.find((override) => override[key] !== undefined)?.[key];
+  if (first("enable") === false) return null;
+  return {
+    weightBits: first("quant_weight_bits") ?? config.weightBits,
+    actBits: first("quant_act_bits") ?? config.actBits,
+    weightClipMax: first("quant_weight_clip_max") ?? config.weightClipMax,
+    actClipMax: first("quant_act_clip_max") ?? config.actClipMax,
+    perChannel: first("quant_per_channel") ?? config.perChannel,
+    rounding: config.rounding,
+    compat: config.compat,
+    weightClipL2: config.weightClipL2,
+    actClipL2: config.actClipL2,
+  };
+}

@@ -1,0 +1,40 @@
+/** How ranges are learnt: a catalogue, so that another strategy is one more entry. */
+import * as tf from "@tensorflow/tfjs";
+import type { Quantizer } from "./quantizers.ts";
+
+/** One way to start and to regularize clips. */
+export interface QuantStrategy {
+  /** Clip of a weight before the user's value or calibration sets it. */
+  readonly initialWeightClip: number;
+  /** Clip of an activation before the user's value or calibration sets it. */
+  readonly initialActClip: number;
+  /**
+   * Scalar float32 to add to the task loss, differentiable in the clips; caller disposes.
+   * Trainers report it apart from the task loss.
+   */
+  penalty(quantizers: Iterable<Quantizer>): tf.Scalar;
+}
+
+/**
+ * The known strategies.
+ *
+ * `min/max` is NeurST's learned clip: starts at 1 (weights) and 16 (activations); penalty
+ * Σ λ·clip², λ 0.001 for weights and 0.01 for activations. A clip for each channel enters by the
+ * mean of its squares, so that the granularity does not change the weight of the penalty.
+ * @see NeurST, neurst/layers/quantization/quant_layers.py
+ */
+export const QUANT_STRATEGIES = {
+  "min/max": {
+    initialWeightClip: 1,
+    initialActClip: 16,
+    penalty: (quantizers) =>
+      tf.tidy(() => {
+        let sum = tf.scalar(0);
+        for (const { clip, clipL2 } of quantizers) {
+          if (clip === null) continue;
+          sum = tf.add(sum, tf.mul(tf.mean(tf.square(clip.read())), clipL2));
+        }
+        return sum;
+      }),
+  },
+} as const satisfies Record<string, QuantStrategy>;
