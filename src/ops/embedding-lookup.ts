@@ -19,8 +19,8 @@ export function embeddingLookup(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
       return runKernel("QatEmbeddingLookup", { table, ids }, {}, () => [tf.gather(table, ids)])[0]!;
     },
     (dy, [savedIds]) => {
-      const flatIds = tf.reshape(savedIds!, [savedIds!.size]);
-      return [segmentSum(tf.reshape(dy, [savedIds!.size, width]), flatIds as tf.Tensor1D, rows)];
+      const flatIds: tf.Tensor1D = tf.reshape(savedIds!, [savedIds!.size]);
+      return [segmentSum(tf.reshape(dy, [flatIds.size, width]), flatIds, rows)];
     },
   );
 }
@@ -35,6 +35,6 @@ export function embeddingLookup(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
 export function segmentSum(x: tf.Tensor2D, ids: tf.Tensor1D, count: number): tf.Tensor2D {
   return runKernel("QatSegmentSum", { x, segmentIds: ids }, { numSegments: count }, () => [
     // Not every backend has the unsorted segment sum: a product with the one-hot rows is the same.
-    tf.matMul(tf.oneHot(ids, count) as tf.Tensor2D, x, true),
+    tf.matMul(tf.oneHot(ids, count), x, true),
   ])[0] as tf.Tensor2D;
 }

@@ -120,36 +120,25 @@ interface GridTensors {
 
 function gridTensors(rank: number, clip: tf.Tensor | null, spec: FakeQuantSpec): GridTensors {
   const { qmin, qmax } = qtypeOf(spec.kind, spec.bits);
-  const steps = 2 ** spec.bits - 1;
-  const c =
-    clip === null ? tf.scalar(Math.fround(steps / 2 ** spec.bits)) : toAxis(clip, rank, spec.axis);
+  const c = clip === null ? tf.scalar(1) : toAxis(clip, rank, spec.axis);
   const isZero = tf.less(c, SMALLEST_CLIP);
-  const one = tf.onesLike(c);
+  const safe = tf.where(isZero, tf.onesLike(c), c);
+  const step = clip === null ? tf.scalar(2 ** -spec.bits) : stepOf(safe, spec);
   const zero = tf.zerosLike(c);
-  const safe = tf.where(isZero, one, c);
-  let scale: tf.Tensor;
-  let lowest: tf.Tensor;
-  let highest: tf.Tensor;
-  if (spec.rounding === "half_even") {
-    scale = clip === null ? tf.scalar(2 ** -spec.bits) : tf.div(safe, qmax);
-    lowest = tf.mul(scale, qmin);
-    highest = tf.mul(scale, qmax);
-  } else {
-    // TensorFlow's Nudge (fake_quant_ops_functor.h): the zero point becomes an integer.
-    const half = 2 ** (spec.bits - 1);
-    const min = qmin === 0 ? zero : tf.neg(tf.div(tf.mul(safe, half), half - 1));
-    scale = tf.div(tf.sub(safe, min), steps);
-    const fromMin = tf.clipByValue(tf.neg(tf.div(min, scale)), 0, steps);
-    const nudged = tf.floor(tf.add(fromMin, 0.5));
-    lowest = tf.mul(tf.neg(nudged), scale);
-    highest = tf.mul(tf.sub(steps, nudged), scale);
-  }
   return {
-    scale: tf.where(isZero, one, scale),
-    lowest: tf.where(isZero, zero, lowest),
-    highest: tf.where(isZero, zero, highest),
+    scale: tf.where(isZero, tf.onesLike(c), step),
+    lowest: tf.where(isZero, zero, tf.mul(step, qmin)),
+    highest: tf.where(isZero, zero, tf.mul(step, qmax)),
     isZero,
   };
+}
+
+/** One integer step for the range that a clip spans; see `gridOf` in core/affine.ts. */
+function stepOf(clip: tf.Tensor, spec: FakeQuantSpec): tf.Tensor {
+  const { qmin, qmax } = qtypeOf(spec.kind, spec.bits);
+  if (spec.rounding === "half_even") return tf.div(clip, qmax);
+  const min = tf.div(tf.mul(clip, qmin), qmax);
+  return tf.div(tf.sub(clip, min), qmax - qmin);
 }
 
 function codesOf(x: tf.Tensor, grid: GridTensors, spec: FakeQuantSpec): tf.Tensor {
@@ -160,13 +149,12 @@ function codesOf(x: tf.Tensor, grid: GridTensors, spec: FakeQuantSpec): tf.Tenso
     codes = tf.clipByValue(tf.round(tf.div(x, scale)), qmin, qmax);
   } else {
     const clamped = tf.minimum(tf.maximum(x, lowest), highest);
-    const zeroCode = tf.floor(tf.add(tf.div(tf.neg(lowest), scale), 0.5));
     const fromLowest = tf.div(tf.sub(clamped, lowest), scale);
-    codes = tf.floor(tf.add(tf.sub(fromLowest, zeroCode), 0.5));
+    codes = tf.floor(tf.add(tf.add(fromLowest, qmin), 0.5));
   }
-  // The sum with zero turns −0 into 0; clamping loses NaN on some backends.
+  // Adding zero turns −0 into 0. Clamping loses NaN on some backends: it comes back from x + scale.
   const finite = tf.add(tf.where(isZero, tf.zerosLike(x), codes), 0);
-  return tf.where(tf.isNaN(x), tf.fill(x.shape, NaN), finite);
+  return tf.where(tf.isNaN(tf.add(x, scale)), tf.fill(x.shape, NaN), finite);
 }
 
 function toAxis(clip: tf.Tensor, rank: number, axis: number | null): tf.Tensor {

@@ -14,6 +14,6 @@ export function globalNorm(tensors: readonly tf.Tensor[]): tf.Scalar {
     const squares = tensors.map(
       (x) => runKernel("QatSquareSum", { x }, {}, () => [tf.sum(tf.square(x))])[0]!,
     );
-    return tf.sqrt(tf.sum(tf.stack(squares))) as tf.Scalar;
+    return tf.sqrt(tf.sum<tf.Scalar>(tf.stack(squares)));
   });
 }

@@ -46,7 +46,7 @@ export function runKernel(
   // The registry's type hides that an unknown kernel is undefined.
   const kernel = tf.getKernel(name, tf.getBackend()) as tf.KernelConfig | undefined;
   if (kernel === undefined) return tf.tidy(composition);
-  const out = tf.engine().runKernel(name, inputs, attributes) as tf.Tensor | tf.Tensor[];
+  const out = tf.engine().runKernel<tf.Tensor | tf.Tensor[]>(name, inputs, attributes);
   return Array.isArray(out) ? out : [out];
 }
 

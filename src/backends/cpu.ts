@@ -1,0 +1,57 @@
+/** Kernels for TensorFlow.js' plain JavaScript backend. */
+import * as tf from "@tensorflow/tfjs";
+import { KernelError } from "../errors.ts";
+import { callLoopKernel, type LoopMemory } from "./loop-call.ts";
+import { LOOP_KERNELS } from "./loop-kernels.ts";
+import { sizeOf } from "./loop-kernel.ts";
+
+const BACKEND = "cpu";
+
+/** The part of the backend that kernels use; TensorFlow.js does not publish it. */
+interface CpuBackend {
+  makeTensorInfo(shape: number[], dtype: tf.DataType, values: Float32Array): tf.TensorInfo;
+  readSync(dataId: object): tf.TypedArray;
+  disposeData(dataId: object): boolean;
+}
+
+/** Registers all our kernels for the cpu backend. Idempotent. */
+export function registerCpuKernels(): void {
+  const registered = new Set(tf.getKernelsForBackend(BACKEND).map(({ kernelName }) => kernelName));
+  for (const kernel of LOOP_KERNELS) {
+    if (registered.has(kernel.name)) continue;
+    tf.registerKernel({
+      kernelName: kernel.name,
+      backendName: BACKEND,
+      kernelFunc: ({ inputs, backend, attrs }) => {
+        const attributes = (attrs ?? {}) as Record<string, number | string | boolean>;
+        return callLoopKernel(kernel, cpuMemory(backend as CpuBackend), inputs, attributes);
+      },
+    });
+  }
+}
+
+function cpuMemory(backend: CpuBackend): LoopMemory {
+  const read = (info: tf.TensorInfo): tf.TypedArray => backend.readSync(info.dataId);
+  return {
+    allocate: (shape) =>
+      backend.makeTensorInfo([...shape], "float32", new Float32Array(sizeOf(shape))),
+    release: (info) => void backend.disposeData(info.dataId),
+    float: (info) => {
+      const values = read(info);
+      if (values instanceof Float32Array) return values;
+      throw unexpectedMemory("Float32Array", values);
+    },
+    int: (info) => {
+      const values = read(info);
+      if (values instanceof Int32Array) return values;
+      throw unexpectedMemory("Int32Array", values);
+    },
+  };
+}
+
+function unexpectedMemory(expected: string, values: tf.TypedArray): KernelError {
+  return new KernelError(
+    `cpu memory: expected a ${expected}, received a ${values.constructor.name}. ` +
+      `Make the tensor with tf.tensor and an explicit dtype.`,
+  );
+}

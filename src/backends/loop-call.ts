@@ -1,0 +1,68 @@
+/** How a loop kernel's call is made of the tensors that TensorFlow.js hands over. */
+import type * as tf from "@tensorflow/tfjs";
+import { KernelError } from "../errors.ts";
+import type { KernelAttributes } from "../ops/kernel.ts";
+import type { InputShapes, KernelCall, LoopKernel } from "./loop-kernel.ts";
+
+/** How a backend gives its kernels memory. */
+export interface LoopMemory {
+  allocate(shape: readonly number[]): tf.TensorInfo;
+  release(info: tf.TensorInfo): void;
+  /** Called after the last allocation. */
+  float(info: tf.TensorInfo): Float32Array;
+  int(info: tf.TensorInfo): Int32Array;
+}
+
+/** Runs a loop kernel and returns its outputs. */
+export function callLoopKernel(
+  kernel: LoopKernel,
+  memory: LoopMemory,
+  inputs: tf.NamedTensorInfoMap,
+  attributes: KernelAttributes,
+): tf.TensorInfo[] {
+  const given = new Map<string, tf.TensorInfo>();
+  const shapes: Record<string, readonly number[]> = {};
+  for (const [name, info] of Object.entries(inputs)) {
+    if (info === undefined) continue;
+    given.set(name, info);
+    shapes[name] = info.shape;
+  }
+  const outputs = kernel.outputShapes(shapes, attributes).map((shape) => memory.allocate(shape));
+  try {
+    kernel.run(makeCall(kernel.name, given, memory, { attributes, outputs, shapes }));
+  } catch (error) {
+    for (const output of outputs) memory.release(output);
+    throw error;
+  }
+  return outputs;
+}
+
+interface CallParts {
+  readonly attributes: KernelAttributes;
+  readonly outputs: readonly tf.TensorInfo[];
+  readonly shapes: InputShapes;
+}
+
+function makeCall(
+  kernel: string,
+  given: ReadonlyMap<string, tf.TensorInfo>,
+  memory: LoopMemory,
+  { attributes, outputs, shapes }: CallParts,
+): KernelCall {
+  const input = (name: string, dtype: tf.DataType): tf.TensorInfo => {
+    const info = given.get(name);
+    if (info?.dtype === dtype) return info;
+    throw new KernelError(
+      `${kernel}, input "${name}": expected a ${dtype} tensor, received ` +
+        `${info === undefined ? "none" : info.dtype}. Convert it with tf.cast.`,
+    );
+  };
+  return {
+    float: (name) => memory.float(input(name, "float32")),
+    int: (name) => memory.int(input(name, "int32")),
+    has: (name) => given.has(name),
+    shape: (name) => shapes[name] ?? [],
+    attributes,
+    out: outputs.map((info) => memory.float(info)),
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * A kernel written as plain loops over typed arrays, so that one definition serves every backend
+ * whose memory JavaScript can see.
+ */
+import type { KernelAttributes, KernelName } from "../ops/kernel.ts";
+
+/** The inputs, attributes and outputs of one call. Views are valid only during the call. */
+export interface KernelCall {
+  /** Elements of a float32 input. */
+  float(name: string): Float32Array;
+  /** Elements of an int32 input. */
+  int(name: string): Int32Array;
+  /** Whether an optional input is given. */
+  has(name: string): boolean;
+  shape(name: string): readonly number[];
+  readonly attributes: KernelAttributes;
+  /** Elements of the outputs, not initialised. */
+  readonly out: readonly Float32Array[];
+}
+
+/** Shapes of the given inputs by name. */
+export type InputShapes = Readonly<Record<string, readonly number[]>>;
+
+/** One kernel; all outputs are float32. */
+export interface LoopKernel {
+  readonly name: KernelName | "UnsortedSegmentSum";
+  outputShapes(shapes: InputShapes, attributes: KernelAttributes): (readonly number[])[];
+  run(call: KernelCall): void;
+}
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, dimension) => size * dimension, 1);
+}

@@ -1,0 +1,44 @@
+/** All loop kernels. */
+import {
+  attentionSoftmaxGradKernel,
+  attentionSoftmaxKernel,
+  logSoftmaxKernel,
+} from "./loops/softmax-kernels.ts";
+import { crossEntropyGradKernel, crossEntropyKernel } from "./loops/cross-entropy-kernels.ts";
+import { dropoutKernel } from "./loops/dropout-kernel.ts";
+import {
+  embeddingLookupKernel,
+  segmentSumKernel,
+  unsortedSegmentSumKernel,
+} from "./loops/embedding-kernels.ts";
+import {
+  fakeQuantCodesKernel,
+  fakeQuantGradKernel,
+  fakeQuantKernel,
+} from "./loops/fake-quant-kernels.ts";
+import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
+import { columnSumKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
+import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
+import type { LoopKernel } from "./loop-kernel.ts";
+
+/** One kernel for each of our operations, and TensorFlow.js' own segment sum. */
+export const LOOP_KERNELS: readonly LoopKernel[] = [
+  adamKernel,
+  attentionSoftmaxKernel,
+  attentionSoftmaxGradKernel,
+  columnSumKernel,
+  crossEntropyKernel,
+  crossEntropyGradKernel,
+  dropoutKernel,
+  embeddingLookupKernel,
+  fakeQuantKernel,
+  fakeQuantCodesKernel,
+  fakeQuantGradKernel,
+  layerNormKernel,
+  layerNormGradKernel,
+  logSoftmaxKernel,
+  scaleCodesKernel,
+  segmentSumKernel,
+  squareSumKernel,
+  unsortedSegmentSumKernel,
+];
