@@ -29,7 +29,12 @@ export interface Seq2SeqModel {
    * @param targetInput [batch, time] int32: BOS, then the target without its last token
    * @returns logits [batch · time, targetVocab] float32; caller disposes
    */
-  logits(source: tf.Tensor2D, sourceLengths: tf.Tensor1D, targetInput: tf.Tensor2D, pass: Pass): tf.Tensor2D;
+  logits(
+    source: tf.Tensor2D,
+    sourceLengths: tf.Tensor1D,
+    targetInput: tf.Tensor2D,
+    pass: Pass,
+  ): tf.Tensor2D;
   /** Encodes a batch for decoding. Caller disposes by {@link disposeState}. */
   startState(source: tf.Tensor2D, sourceLengths: tf.Tensor1D, pass: Pass): DecodeState;
   /**
@@ -37,7 +42,11 @@ export interface Seq2SeqModel {
    * @param ids [rows] int32, the previous token of each row
    * @returns logits [rows, targetVocab]; caller disposes
    */
-  step(ids: tf.Tensor1D, state: DecodeState, pass: Pass): { logits: tf.Tensor2D; state: DecodeState };
+  step(
+    ids: tf.Tensor1D,
+    state: DecodeState,
+    pass: Pass,
+  ): { logits: tf.Tensor2D; state: DecodeState };
   /** Rows of a state by index (repeats and drops allowed). Consumes `state`. */
   gatherState(state: DecodeState, rows: tf.Tensor1D): DecodeState;
   disposeState(state: DecodeState): void;
