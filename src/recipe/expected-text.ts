@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ConfigError, UnknownNameError } from "../errors.ts";
 
 interface JsonSchema {
-  readonly type?: string;
+  readonly type?: "integer" | "number" | "boolean" | "array" | "object" | "string";
   readonly enum?: readonly unknown[];
   readonly items?: JsonSchema;
   readonly minimum?: number;
@@ -54,9 +54,11 @@ function wordsOf(json: JsonSchema): string {
       return `a list of ${json.items === undefined ? "values" : pluralOf(json.items)}`;
     case "object":
       return "keys and values";
-    default:
-      return json.path === true ? "a path" : "text";
+    case "string":
+    case undefined:
+      break;
   }
+  return json.path === true ? "a path" : "text";
 }
 
 function pluralOf(items: JsonSchema): string {
@@ -91,7 +93,8 @@ export function parseValue<S extends z.ZodType>(
 ): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
+  const { issues } = parsed.error;
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
   let inner: z.ZodType | undefined = schema;
   let received: unknown = value;
   for (const part of issue.path) {

@@ -1,7 +1,7 @@
 /** Values of command-line flags: text to what a schema wants. */
 import { z } from "zod";
-import { ConfigError } from "../errors.ts";
-import { parseYaml } from "../formats/yaml.ts";
+import { ConfigError, FormatError } from "../errors.ts";
+import { parseYaml, type YamlValue } from "../formats/yaml.ts";
 import { expectedText, valueKind } from "./expected-text.ts";
 
 /** A flag that takes names separated by commas, or a YAML list. */
@@ -33,10 +33,23 @@ export function flagValue(schema: z.ZodType, text: string, where: string): unkno
     }
     case "list":
       return text.trimStart().startsWith("[")
-        ? parseYaml(text, where)
-        : splitList(text).map((part) => parseYaml(part, where));
+        ? configYaml(text, where)
+        : splitList(text).map((part) => configYaml(part, where));
     case "mapping":
-      return parseYaml(text, where);
+      return configYaml(text, where);
+  }
+}
+
+/**
+ * YAML of a flag or configuration file.
+ * @throws {ConfigError} for what is not YAML, or not safe to read
+ */
+export function configYaml(text: string, where: string): YamlValue {
+  try {
+    return parseYaml(text, where);
+  } catch (error) {
+    if (error instanceof FormatError) throw new ConfigError(error.message, { cause: error });
+    throw error;
   }
 }
 

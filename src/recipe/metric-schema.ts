@@ -1,5 +1,6 @@
 /** Metrics of decoded text. */
 import { z } from "zod";
+import { BLEU_TOKENIZERS } from "../metrics/bleu.ts";
 import { defineSection } from "./section.ts";
 
 const metricClasses = {
@@ -7,7 +8,7 @@ const metricClasses = {
     summary: "BLEU of whole texts, as sacrebleu computes it",
     aliases: ["sacre_bleu", "detok_bleu"],
     params: z.strictObject({
-      tokenize: z.enum(["13a", "intl", "char", "none"]).default("13a").describe("tokenizer"),
+      tokenize: z.enum(BLEU_TOKENIZERS).default("13a").describe("tokenizer"),
       lowercase: z.boolean().default(false).describe("ignore letter case"),
     }),
   },

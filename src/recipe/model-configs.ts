@@ -2,11 +2,11 @@
  * model_configs.yml: what a model directory says about its model. Ours is complete, has a version,
  * and names vocabulary and codes by paths relative to itself; NeurST's own file is read as well.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { basename, join, relative, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import { ConfigError, DataError } from "../errors.ts";
-import { formatYaml, parseYaml } from "../formats/yaml.ts";
+import { formatYaml, parseYaml, type YamlValue } from "../formats/yaml.ts";
 import type { Recipe } from "./schema.ts";
 
 export const MODEL_CONFIGS_FILE = "model_configs.yml";
@@ -51,40 +51,60 @@ export type ModelRecipe = Pick<
   "run" | "model" | "task" | "src_data_pipeline" | "trg_data_pipeline"
 >;
 
+/** What model_configs.yml says of the model itself. */
+export interface ModelIdentity {
+  readonly className: string;
+  /** Complete. */
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
 /**
- * Writes model_configs.yml, and copies the vocabulary and codes of both pipelines beside it.
- * Equal contents share one copy; different files of one name get `.src` and `.trg` in theirs.
- * @param modelParams the model's complete parameters
+ * The files that make a model directory complete beside its weights: model_configs.yml, and copies
+ * of the vocabularies and codes that it names. Equal contents share one copy; where two different
+ * files have one name, the target's gets `trg.` before it.
  */
-export function writeModelConfigs(
-  directory: string,
+export function modelConfigFiles(
   recipe: ModelRecipe,
-  model: { readonly className: string; readonly params: Readonly<Record<string, unknown>> },
-): void {
-  mkdirSync(directory, { recursive: true });
+  model: ModelIdentity,
+): Record<string, Uint8Array | string> {
   const { run, task, src_data_pipeline: source, trg_data_pipeline: target } = recipe;
-  const copies = new FileCopies(directory);
+  const files = new Map<string, Uint8Array>();
   const document = {
     schema_version: SCHEMA_VERSION,
     "model.class": model.className,
     "model.params": sorted(model.params),
     "task.class": "Translation",
     "task.params": {
-      ...pipelineEntry("src_data_pipeline", source, copies, "src"),
+      ...pipelineEntry("src_data_pipeline", source, files),
       target_begin_of_sentence: task.target_begin_of_sentence,
-      ...pipelineEntry("trg_data_pipeline", target, copies, "trg"),
+      ...pipelineEntry("trg_data_pipeline", target, files),
     },
     enable_quant: run.enable_quant,
-    ...(run.enable_quant ? { quant_params: run.quant_params ?? {} } : {}),
+    ...(run.enable_quant ? { quant_params: sorted(run.quant_params ?? {}) } : {}),
   };
-  writeFileAtomic(join(directory, MODEL_CONFIGS_FILE), formatYaml(document));
+  return {
+    ...Object.fromEntries(files),
+    [MODEL_CONFIGS_FILE]: formatYaml(document as unknown as YamlValue),
+  };
+}
+
+/** Writes {@link modelConfigFiles} into a directory; files with the same content stay untouched. */
+export function writeModelConfigs(
+  directory: string,
+  recipe: ModelRecipe,
+  model: ModelIdentity,
+): void {
+  for (const [name, content] of Object.entries(modelConfigFiles(recipe, model))) {
+    const path = join(directory, name);
+    const isSame = existsSync(path) && readFileSync(path).equals(Buffer.from(content));
+    if (!isSame) writeFileAtomic(path, content);
+  }
 }
 
 function pipelineEntry(
   key: string,
   pipeline: Recipe["src_data_pipeline"],
-  copies: FileCopies,
-  side: "src" | "trg",
+  files: Map<string, Uint8Array>,
 ): Record<string, unknown> {
   if (pipeline === null) return {};
   const { class: className, ...params } = pipeline;
@@ -93,43 +113,19 @@ function pipelineEntry(
     [`${key}.class`]: className,
     [`${key}.params`]: sorted({
       ...params,
-      vocab_path: copies.copy(params.vocab_path, side),
-      ...(codes === undefined ? {} : { subtokenizer_codes: copies.copy(codes, side) }),
+      vocab_path: addCopy(files, params.vocab_path),
+      ...(codes === undefined ? {} : { subtokenizer_codes: addCopy(files, codes) }),
     }),
   };
 }
 
-/** Copies of files in one directory, each under a name of its own. */
-class FileCopies {
-  readonly #directory: string;
-  readonly #origins = new Map<string, string>();
-
-  constructor(directory: string) {
-    this.#directory = directory;
-  }
-
-  /** Copies a file unless it is there already. @returns its path relative to the directory */
-  copy(path: string, side: "src" | "trg"): string {
-    const from = resolve(path);
-    const own = relative(resolve(this.#directory), from);
-    const name = own === basename(from) ? own : this.#freeName(from, side);
-    this.#origins.set(name, from);
-    const to = join(resolve(this.#directory), name);
-    if (from !== to && !sameContent(from, to)) writeFileAtomic(to, readFileSync(from));
-    return name;
-  }
-
-  #freeName(from: string, side: "src" | "trg"): string {
-    const name = basename(from);
-    const taken = this.#origins.get(name);
-    return taken === undefined || taken === from || sameContent(taken, from)
-      ? name
-      : `${side}.${name}`;
-  }
-}
-
-function sameContent(a: string, b: string): boolean {
-  return existsSync(b) && readFileSync(a).equals(readFileSync(b));
+/** Adds a file's content under its own name, or a free one. @returns the name */
+function addCopy(files: Map<string, Uint8Array>, path: string): string {
+  const content = readFileSync(path);
+  let name = basename(path);
+  while (files.has(name) && !content.equals(files.get(name)!)) name = `trg.${name}`;
+  files.set(name, content);
+  return name;
 }
 
 function sorted(record: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -4,6 +4,7 @@
  * Every value remembers where it came from.
  */
 import { ConfigError, UnknownNameError } from "../errors.ts";
+import { quantParamsSchema } from "../quant/config.ts";
 import { expectedText, parseValue } from "./expected-text.ts";
 import {
   fullKey,
@@ -92,21 +93,31 @@ function resolveSection(
   const classSetting = settings.findLast((s) => s.key === "class");
   const className = (classSetting?.value as string | undefined) ?? definition.defaultClass;
   if (section !== "run") origins.set(fullKey(section, "class"), classSetting?.source ?? "default");
-  const params = settings.filter(
-    (s) => s.key !== "class" && fits(s, className, classSetting?.rank),
-  );
+  const from = replacedBelow(settings, definition.defaultClass);
+  const params = settings.filter((s) => s.key !== "class" && s.rank >= from && fits(s, className));
   const values: Record<string, unknown> = { class: className };
   for (const key of Object.keys(definition.classes[className]!.params.shape)) {
     const value = resolveKey(section, key, className, params, origins);
     if (value !== undefined) values[key] = value;
   }
+  if (values.enable_quant === true) completeQuantParams(values, origins);
   return Object.freeze(values);
 }
 
-/** False for a parameter of another class that a stronger source has replaced. */
-function fits(setting: Ranked, className: string, classRank: number | undefined): boolean {
+/** The rank of the source that changes the class last: weaker parameters belong to another class. */
+function replacedBelow(settings: readonly Ranked[], defaultClass: string): number {
+  let className: unknown = defaultClass;
+  let rank = 0;
+  for (const setting of settings.filter((s) => s.key === "class")) {
+    if (setting.value !== className) rank = setting.rank;
+    className = setting.value;
+  }
+  return rank;
+}
+
+/** True; throws for a parameter that the class does not have. */
+function fits(setting: Ranked, className: string): boolean {
   if (schemaOf(setting.section, setting.key, className) !== undefined) return true;
-  if (classRank !== undefined && setting.rank < classRank) return false;
   const known = Object.keys(sectionOf(setting.section).classes[className]!.params.shape);
   const where = `${setting.where} (${setting.section} is ${className})`;
   throw new UnknownNameError(where, "key", setting.key, known);
@@ -154,6 +165,16 @@ function mergedParams(
     }
   }
   return Object.freeze(merged);
+}
+
+/** Fills in the defaults of `quant_params`, which a float run does without. */
+function completeQuantParams(values: Record<string, unknown>, origins: Map<string, string>): void {
+  const complete = quantParamsSchema.parse(values.quant_params ?? {});
+  for (const key of Object.keys(complete)) {
+    const full = `quant_params.${key}`;
+    if (!origins.has(full)) origins.set(full, "default");
+  }
+  values.quant_params = Object.freeze(complete);
 }
 
 /** NeurST writes all-null `quant_params` for float models; null says nothing. */

@@ -51,7 +51,8 @@ function sectionFlags(name: string, section: Section): Record<string, z.ZodType>
 function optional(schema: z.ZodType, group: string): z.ZodType {
   const { default: value, description = "", path } = jsonSchemaOf(schema);
   const bare = schema instanceof z.ZodDefault ? (schema.unwrap() as z.ZodType) : schema;
-  const text = value === undefined ? description : `${description} [default: ${String(value)}]`;
+  const text =
+    value === undefined ? description : `${description} [default: ${JSON.stringify(value)}]`;
   return bare.optional().meta({ description: text, group, ...(path === true ? { path } : {}) });
 }
 

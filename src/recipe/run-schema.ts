@@ -3,19 +3,6 @@ import { z } from "zod";
 import { quantParamsSchema } from "../quant/config.ts";
 import { defineSection } from "./section.ts";
 
-/** Input form of `quant_params`: nothing is filled in before all sources are merged. */
-const quantParams = z.strictObject({
-  ...quantParamsSchema.shape,
-  quant_strategy: quantParamsSchema.shape.quant_strategy.removeDefault().optional(),
-  quant_bits: quantParamsSchema.shape.quant_bits.removeDefault().optional(),
-  quant_clip_lr: quantParamsSchema.shape.quant_clip_lr.removeDefault().optional(),
-  quant_calibrate_batches: quantParamsSchema.shape.quant_calibrate_batches
-    .removeDefault()
-    .optional(),
-  quant_compat: quantParamsSchema.shape.quant_compat.removeDefault().optional(),
-  overrides: quantParamsSchema.shape.overrides.removeDefault().optional(),
-});
-
 export const runSection = defineSection({
   summary: "the run itself",
   defaultClass: "run",
@@ -37,7 +24,8 @@ export const runSection = defineSection({
           .boolean()
           .default(false)
           .describe("train or evaluate with fake quantization"),
-        quant_params: quantParams
+        quant_params: quantParamsSchema
+          .partial()
           .optional()
           .describe("quantization settings; merged key by key over weaker sources"),
         seed: z

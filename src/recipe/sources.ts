@@ -2,10 +2,10 @@
 import { readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DataError } from "../errors.ts";
-import { parseYaml } from "../formats/yaml.ts";
 import { hparamsSet } from "../models/hparams.ts";
 import { checkArchitecture } from "./architecture.ts";
 import { jsonSchemaOf } from "./expected-text.ts";
+import { configYaml } from "./flags.ts";
 import { hasModelConfigs, MODEL_CONFIGS_FILE, readModelConfigs } from "./model-configs.ts";
 import { resolveSources, type ResolvedRecipe, type Source } from "./resolve.ts";
 import { schemaOf, type SectionName } from "./schema.ts";
@@ -46,7 +46,7 @@ export function recipeOfModel(directory: string): ResolvedRecipe {
 }
 
 function configSource(path: string): Source {
-  const document = parseYaml(readConfig(path), path);
+  const document = configYaml(readConfig(path), path);
   const settings = readSettings(document, (spelling) =>
     spelling === "" ? path : `${path}: ${spelling}`,
   );

@@ -1,5 +1,6 @@
 /** The translation task and the text pipelines of its two sides. */
 import { z } from "zod";
+import { SUBTOKENIZERS, TOKENIZERS } from "../text/pipeline.ts";
 import { defineSection } from "./section.ts";
 
 export const taskSection = defineSection({
@@ -32,19 +33,26 @@ export const taskSection = defineSection({
 
 const pipelineClasses = {
   TextDataPipeline: {
-    summary: "tokenizer, then subword segmentation, then vocabulary",
+    summary: "words, then subwords, then ids",
     params: z.strictObject({
-      language: z.string().min(1).optional().describe("language code, such as en"),
+      language: z.string().min(1).default("en").describe("language code, such as de"),
       tokenizer: z
-        .enum(["moses", "none"])
-        .default("none")
-        .describe("moses: aggressive dash splits, no escaping"),
-      subtokenizer: z.enum(["bpe", "none"]).default("none").describe("subword segmentation"),
+        .enum(TOKENIZERS)
+        .optional()
+        .describe("words [default: the text is tokenized already]"),
+      subtokenizer: z
+        .enum(SUBTOKENIZERS)
+        .optional()
+        .describe("subwords [default: words are tokens]"),
       subtokenizer_codes: z
         .string()
         .min(1)
         .optional()
         .meta({ description: "file of subword merges", path: true }),
+      lowercase: z.boolean().default(false).describe("lower case before tokenizing"),
+      remove_punctuation: z.boolean().default(false).describe("drop punctuation"),
+      normalize_punctuation: z.boolean().default(false).describe("as Moses does"),
+      reverse_sequence: z.boolean().default(false).describe("ids from the end to the start"),
       vocab_path: z.string().min(1).meta({ description: "vocabulary file", path: true }),
     }),
   },

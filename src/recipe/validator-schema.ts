@@ -17,14 +17,10 @@ const common = {
     .min(0)
     .default(0)
     .describe("worse validations in a row that end training; 0: never"),
-  eval_best_checkpoint_path: z
-    .string()
-    .min(1)
-    .optional()
-    .meta({
-      description: "directory of the best checkpoints [default: model_dir/best]",
-      path: true,
-    }),
+  eval_best_checkpoint_path: z.string().min(1).optional().meta({
+    description: "directory of the best checkpoints [default: model_dir/best]",
+    path: true,
+  }),
   eval_auto_average_checkpoints: z
     .boolean()
     .default(true)

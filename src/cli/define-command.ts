@@ -1,0 +1,219 @@
+/**
+ * One command of the command line: a zod object becomes its flags. This file alone knows yargs.
+ *
+ * Flags may be written `--snake_case` or `--kebab-case`, with `=value` or the value after a blank;
+ * `--flag=false` and `--no-flag` set a boolean to false. Lists and mappings are YAML.
+ */
+import yargs from "yargs";
+import { Parser } from "yargs/helpers";
+import { z } from "zod";
+import { ConfigError, UnknownNameError } from "../errors.ts";
+import { expectedText, jsonSchemaOf, parseValue, valueKind } from "../recipe/expected-text.ts";
+import { flagValue } from "../recipe/flags.ts";
+import type { CommandIo } from "./command-io.ts";
+
+/** What a command prints: an object for `--json`, text otherwise. */
+export interface CommandResult {
+  readonly json: unknown;
+  readonly text: string;
+  /** Exit status if not 0. */
+  readonly exitCode?: number;
+}
+
+/** What a command file declares. */
+export interface CommandSpec<F extends z.ZodObject> {
+  readonly name: string;
+  readonly summary: string;
+  /** Flags by their snake_case names; keep names as users write them. */
+  readonly flags: F;
+  /** Flags that are given without their name, in order; a list takes the rest. */
+  readonly positionals?: readonly string[];
+  /** Command lines (after `tfjs-qat `) and what they do. */
+  readonly examples: readonly (readonly [command: string, meaning: string])[];
+  run(flags: z.output<F>, io: CommandIo): Promise<CommandResult>;
+}
+
+/** A command that `runCli` can run. */
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly examples: CommandSpec<z.ZodObject>["examples"];
+  readonly positionals: readonly string[];
+  /** Flags by name, those of every command included. */
+  readonly flags: Readonly<Record<string, z.ZodType>>;
+  help(columns: number): Promise<string>;
+  /** @throws {ConfigError} or {@link UnknownNameError} for arguments that do not fit */
+  parse(argv: readonly string[]): ParsedCommand;
+}
+
+/** A command with its arguments. */
+export interface ParsedCommand {
+  readonly common: z.output<typeof commonFlags>;
+  run(io: CommandIo): Promise<CommandResult>;
+}
+
+/** Flags that every command has. */
+const commonFlags = z.strictObject({
+  json: z.boolean().default(false).describe("print one JSON object on standard output"),
+  debug: z.boolean().default(false).describe("show the stack of an error"),
+  help: z.boolean().default(false).describe("show this text"),
+});
+
+/** Turns a declaration into a command. */
+export function defineCommand<F extends z.ZodObject>(spec: CommandSpec<F>): Command {
+  const flags = { ...shapeOf(spec.flags), ...shapeOf(commonFlags) };
+  const positionals = spec.positionals ?? [];
+  return {
+    name: spec.name,
+    summary: spec.summary,
+    examples: spec.examples,
+    positionals,
+    flags,
+    help: (columns) => helpText(spec, flags, columns),
+    parse(argv) {
+      const raw = readArguments(argv, flags, positionals, spec.name);
+      const common = checked(commonFlags, pick(raw, commonFlags));
+      return {
+        common,
+        run: async (io) => spec.run(checked(spec.flags, pick(raw, spec.flags)), io),
+      };
+    },
+  };
+}
+
+function shapeOf(object: z.ZodObject): Record<string, z.ZodType> {
+  return object.shape as Record<string, z.ZodType>;
+}
+
+function pick(raw: Record<string, unknown>, object: z.ZodObject): Record<string, unknown> {
+  const names = Object.keys(object.shape).filter((name) => Object.hasOwn(raw, name));
+  return Object.fromEntries(names.map((name) => [name, raw[name]]));
+}
+
+/** Checks each value by itself, so that messages name the flag. */
+function checked<F extends z.ZodObject>(object: F, raw: Record<string, unknown>): z.output<F> {
+  const entries = Object.entries(shapeOf(object)).map(([name, schema]) => {
+    return [name, parseValue(schema, raw[name], `--${name}`)] as const;
+  });
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as z.output<F>;
+}
+
+/** The values that arguments give, by snake_case name. */
+function readArguments(
+  argv: readonly string[],
+  flags: Readonly<Record<string, z.ZodType>>,
+  positionals: readonly string[],
+  command: string,
+): Record<string, unknown> {
+  const booleans = Object.keys(flags).filter((name) => valueKind(flags[name]!) === "boolean");
+  const { argv: parsed, error } = Parser.detailed(snakeCased(argv, flags), {
+    boolean: booleans,
+    string: ["_", ...Object.keys(flags).filter((name) => !booleans.includes(name))],
+    alias: { help: ["h"] },
+    configuration: {
+      "boolean-negation": true,
+      "camel-case-expansion": false,
+      "dot-notation": false,
+      "duplicate-arguments-array": false,
+      "parse-numbers": false,
+      "strip-aliased": true,
+      "populate--": false,
+    },
+  });
+  if (error !== null) throw new ConfigError(`tfjs-qat ${command}: ${error.message}`);
+  const raw: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(parsed)) {
+    if (name === "_") continue;
+    const schema = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    if (schema === undefined) throw unknownFlag(command, name, flags);
+    raw[name] = typedValue(schema, value, `--${name}`);
+  }
+  addPositionals(raw, parsed._.map(String), positionals, flags, command);
+  return raw;
+}
+
+function typedValue(schema: z.ZodType, value: unknown, where: string): unknown {
+  if (typeof value === "boolean") return value;
+  if (typeof value === "string" && value !== "") return flagValue(schema, value, where);
+  throw new ConfigError(
+    `${where}: expected ${expectedText(schema)}, received nothing. Write ${where}=<value>.`,
+  );
+}
+
+function addPositionals(
+  raw: Record<string, unknown>,
+  given: readonly string[],
+  positionals: readonly string[],
+  flags: Readonly<Record<string, z.ZodType>>,
+  command: string,
+): void {
+  const rest = [...given];
+  for (const name of positionals) {
+    if (rest.length === 0) break;
+    const schema = flags[name]!;
+    raw[name] = valueKind(schema) === "list" ? rest.splice(0) : rest.shift();
+  }
+  if (rest.length === 0) return;
+  const expected = positionals.length === 0 ? "flags only" : positionals.join(", ");
+  throw new ConfigError(
+    `tfjs-qat ${command}: expected ${expected}, received "${rest[0]!}". ` +
+      `Put values after their flags, and quote values that hold blanks.`,
+  );
+}
+
+/** Known flags in kebab case (`--train-steps`, `--no-enable-quant`) get their own spelling. */
+function snakeCased(argv: readonly string[], flags: Readonly<Record<string, z.ZodType>>): string[] {
+  const end = argv.indexOf("--");
+  return argv.map((argument, i) => {
+    const match = /^--(no-)?([^=]+)(=.*)?$/s.exec(argument);
+    if (match === null || (end >= 0 && i > end)) return argument;
+    const [, negation = "", written = "", value = ""] = match;
+    const name = written.replaceAll("-", "_");
+    return Object.hasOwn(flags, name) ? `--${negation}${name}${value}` : argument;
+  });
+}
+
+function unknownFlag(
+  command: string,
+  name: string,
+  flags: Readonly<Record<string, z.ZodType>>,
+): UnknownNameError {
+  const written = name.length === 1 ? `-${name}` : `--${name.replaceAll("-", "_")}`;
+  const known = Object.keys(flags).map((flag) => `--${flag}`);
+  return new UnknownNameError(`tfjs-qat ${command}`, "flag", written, known);
+}
+
+async function helpText(
+  spec: CommandSpec<z.ZodObject>,
+  flags: Readonly<Record<string, z.ZodType>>,
+  columns: number,
+): Promise<string> {
+  const places = (spec.positionals ?? []).map((name) => `<${name}>`);
+  const usage = ["tfjs-qat", spec.name, ...places, "[flags]"].join(" ");
+  const instance = yargs([])
+    .help(false)
+    .version(false)
+    .parserConfiguration({ "camel-case-expansion": false, "dot-notation": false })
+    .usage(`${usage}\n\n${spec.summary}.`)
+    .wrap(Math.min(columns, 110));
+  for (const [name, schema] of Object.entries(flags)) {
+    const { group = "Flags:", hidden } = (schema.meta() ?? {}) as {
+      group?: string;
+      hidden?: boolean;
+    };
+    if (hidden === true) continue;
+    instance.option(name, { describe: describeFlag(schema), group });
+  }
+  for (const [command, meaning] of spec.examples) instance.example(`tfjs-qat ${command}`, meaning);
+  return await instance.getHelp();
+}
+
+/** A flag's description, the values that it takes, and its default. */
+export function describeFlag(schema: z.ZodType): string {
+  const { description = "", default: value, type, enum: choices } = jsonSchemaOf(schema);
+  const kind =
+    choices === undefined && (type === "string" || type === "object" || type === undefined);
+  const values = kind || type === "boolean" ? "" : ` (${expectedText(schema)})`;
+  const isShown = value !== undefined && value !== false;
+  return `${description}${values}${isShown ? ` [default: ${JSON.stringify(value)}]` : ""}`;
+}
