@@ -9,6 +9,9 @@ export interface SpecialIds {
   readonly eos: number;
 }
 
+/** Most outputs sampled for one source: each has its own random stream. */
+export const MOST_SAMPLES = 2 ** 20;
+
 /** How outputs are searched for. All fields but `special` have defaults. */
 export interface DecodeOptions {
   readonly special: SpecialIds;
@@ -106,7 +109,8 @@ function checkSampling(o: ResolvedDecodeOptions): void {
   check(isOne, "sampling", "top_k or top_p, not both", samplingTopP);
   const isWarm = temperature > 0 && Number.isFinite(temperature);
   check(isWarm, "temperature", "a number above 0", temperature);
-  check(isCount(sampleNum, 1), "sample_num", "an integer from 1", sampleNum);
+  const isSampleNum = isCount(sampleNum, 1) && sampleNum <= MOST_SAMPLES;
+  check(isSampleNum, "sample_num", `1 to ${MOST_SAMPLES}`, sampleNum);
   check(isCount(seed, 0) && seed < 2 ** 32, "seed", "an integer from 0 to 2^32 - 1", seed);
 }
 

@@ -1,6 +1,6 @@
 /** Sampling from the k most probable tokens, or from the smallest set that reaches mass p. */
-import { dropoutHash, mixBits } from "../core/dropout-hash.ts";
-import { checkSources, decodeLimit, resolveDecodeOptions } from "./decode-options.ts";
+import { RandomStream } from "../core/random.ts";
+import { checkSources, decodeLimit, MOST_SAMPLES, resolveDecodeOptions } from "./decode-options.ts";
 import type { DecodeOptions, ResolvedDecodeOptions } from "./decode-options.ts";
 import { type Hypothesis, lengthFactor } from "./hypothesis.ts";
 import type { StepScorer } from "./step-scorer.ts";
@@ -22,8 +22,8 @@ export function sampleOutputs<State>(
   if (sources.length === 0) return [];
   const copies = sources.flatMap((source, i) =>
     Array.from({ length: o.sampleNum }, (_, copy) => {
-      const uniform = uniformOf(o.seed, indices[i]!, copy);
-      return new SampledOutput(o, decodeLimit(source.length, o), uniform);
+      const random = new RandomStream({ seed: o.seed, stream: indices[i]! * MOST_SAMPLES + copy });
+      return new SampledOutput(o, decodeLimit(source.length, o), random);
     }),
   );
   let state = scorer.start(sources);
@@ -54,25 +54,18 @@ export function sampleOutputs<State>(
   );
 }
 
-/** The random numbers of one copy of one sentence, each in [0, 1): a hash of its place and time. */
-function uniformOf(seed: number, index: number, copy: number): () => number {
-  const stream = mixBits(dropoutHash(mixBits(dropoutHash(mixBits(seed), index)), copy));
-  let time = 0;
-  return () => dropoutHash(stream, time++) / 2 ** 32;
-}
-
 /** One output while it is drawn. */
 class SampledOutput {
   readonly #options: ResolvedDecodeOptions;
   readonly #limit: number;
-  readonly #uniform: () => number;
+  readonly #random: RandomStream;
   readonly #tokens: number[] = [];
   #logProb = 0;
 
-  constructor(options: ResolvedDecodeOptions, limit: number, uniform: () => number) {
+  constructor(options: ResolvedDecodeOptions, limit: number, random: RandomStream) {
     this.#options = options;
     this.#limit = limit;
-    this.#uniform = uniform;
+    this.#random = random;
   }
 
   get lastToken(): number {
@@ -93,7 +86,7 @@ class SampledOutput {
     const logits = Float64Array.from(logProbs, (logProb) => logProb / temperature);
     if (!enableUnk) logits[special.unk] = -Infinity;
     if (this.#tokens.length < minimumDecodeLength - 1) logits[special.eos] = -Infinity;
-    const token = drawToken(logits, this.#options, this.#uniform());
+    const token = drawToken(logits, this.#options, this.#random.uniform());
     this.#tokens.push(token);
     this.#logProb = Math.fround(this.#logProb + logProbs[token]!);
   }
