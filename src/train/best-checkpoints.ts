@@ -1,0 +1,181 @@
+/** The best checkpoints by validation score, the mean of the last ones, and when to stop. */
+import { join } from "node:path";
+import { writeFileAtomic } from "../data/atomic-file.ts";
+import { CheckpointError, TrainingError } from "../errors.ts";
+import type { Seq2SeqModel } from "../models/model.ts";
+import { averageWeights } from "./average.ts";
+import type { CheckpointEntry } from "./checkpoint-index.ts";
+import { CheckpointStore } from "./checkpoint-store.ts";
+import type { ValidationProgress } from "./training-state.ts";
+import type { Validation, Validator } from "./validator.ts";
+import { assignWeights, readWeights, type Weights } from "./weights.ts";
+
+/** Where the best checkpoints go and how many there are. */
+export interface BestOptions {
+  /** Directory of the best checkpoints. */
+  readonly bestDir: string;
+  /** Best checkpoints kept, and validated checkpoints that the average is taken of. */
+  readonly keep: number;
+  /** Directory of the best average, or null for no averages. */
+  readonly averageDir: string | null;
+  /** Files that make each directory usable by itself (model_configs.yml, vocabulary), by name. */
+  readonly companions: ReadonlyMap<string, Uint8Array | string>;
+}
+
+/** What one validation led to. */
+export interface ValidationOutcome {
+  readonly step: number;
+  readonly validation: Validation;
+  /** True if no earlier checkpoint scores higher. */
+  readonly isBest: boolean;
+  /** The average of the last validated checkpoints, if there are two at least. */
+  readonly average: { readonly validation: Validation; readonly isBest: boolean } | null;
+}
+
+/** State before the first validation. */
+export const NO_VALIDATION: ValidationProgress = {
+  last_step: null,
+  best: [],
+  best_average: [],
+  recent: [],
+  worse: 0,
+  stopped_early: false,
+};
+
+/**
+ * Directories of the best checkpoints. Files that a validation drops stay until
+ * {@link BestCheckpoints.deleteObsolete}, after the run's own commit: a run that is resumed from
+ * that commit finds every file its state lists.
+ */
+export class BestCheckpoints {
+  readonly #keep: number;
+  readonly #best: CheckpointStore;
+  readonly #average: CheckpointStore | null;
+  /** The last validated checkpoints, members of the next average. */
+  readonly #recent: CheckpointStore | null;
+  #progress: ValidationProgress = NO_VALIDATION;
+
+  constructor(options: BestOptions) {
+    this.#keep = options.keep;
+    this.#best = CheckpointStore.open(options.bestDir);
+    const { averageDir } = options;
+    this.#average = averageDir === null ? null : CheckpointStore.open(averageDir);
+    this.#recent = averageDir === null ? null : CheckpointStore.open(join(averageDir, "recent"));
+    for (const directory of [options.bestDir, averageDir]) {
+      if (directory === null) continue;
+      for (const [name, bytes] of options.companions) writeFileAtomic(join(directory, name), bytes);
+    }
+  }
+
+  /** State of the validation, for the training state. */
+  get progress(): ValidationProgress {
+    return this.#progress;
+  }
+
+  /**
+   * Checks that no other run has left its best checkpoints here: a new run would remove them.
+   * @throws {CheckpointError} if a directory has entries
+   */
+  assertEmpty(): void {
+    for (const store of [this.#best, this.#average]) {
+      if (store === null || store.entries.length === 0) continue;
+      throw new CheckpointError(
+        `${store.directory}: expected no checkpoints of another run, received ` +
+          `${store.entries.at(-1)!.name}. Move them away, or give a new run another directory.`,
+      );
+    }
+  }
+
+  /** Takes over a saved state and removes checkpoints that were added after it. */
+  restore(progress: ValidationProgress): void {
+    this.#progress = progress;
+    this.#best.commit(progress.best);
+    this.#average?.commit(progress.best_average);
+    this.#recent?.commit(progress.recent);
+    this.deleteObsolete();
+  }
+
+  /**
+   * Validates the model as it is, keeps it if it is among the best, then does the same with the mean
+   * of the last validated checkpoints; the model has its own weights again afterwards.
+   * @throws {TrainingError} if a score is not finite
+   */
+  async add(model: Seq2SeqModel, step: number, validator: Validator): Promise<ValidationOutcome> {
+    const weights = await readWeights(model.variables);
+    const validation = await validated(model, step, validator);
+    const before = this.#progress;
+    const entry = { name: `ckpt-${step}`, step, score: validation.score };
+    const best = ranked([...before.best, entry]).slice(-this.#keep);
+    const isBest = best.at(-1) === entry;
+    if (best.includes(entry)) this.#best.write(entry, weights);
+    this.#best.commit(best);
+    this.#progress = {
+      ...before,
+      last_step: step,
+      best,
+      worse: isBest ? 0 : before.worse + 1,
+    };
+    const average = await this.#addAverage(model, entry, weights, validator);
+    return { step, validation, isBest, average };
+  }
+
+  /** Ends the run early in the state. */
+  stopEarly(): void {
+    this.#progress = { ...this.#progress, stopped_early: true };
+  }
+
+  /** Deletes the files that validations have dropped; call it after the run's commit. */
+  deleteObsolete(): void {
+    this.#best.deleteObsolete();
+    this.#average?.deleteObsolete();
+    this.#recent?.deleteObsolete();
+  }
+
+  async #addAverage(
+    model: Seq2SeqModel,
+    entry: CheckpointEntry,
+    weights: Weights,
+    validator: Validator,
+  ): Promise<ValidationOutcome["average"]> {
+    if (this.#average === null || this.#recent === null) return null;
+    const recent = [...this.#progress.recent, entry].slice(-this.#keep);
+    this.#recent.write(entry, weights);
+    this.#recent.commit(recent);
+    this.#progress = { ...this.#progress, recent };
+    if (recent.length < 2) return null;
+    const mean = averageWeights(recent.map((member) => this.#recent!.readWeights(member)));
+    const { step } = entry;
+    assignWeights(model.variables, mean, { where: "average of checkpoints" });
+    let validation: Validation;
+    try {
+      validation = await validated(model, step, validator);
+    } finally {
+      assignWeights(model.variables, weights, { where: entry.name });
+    }
+    const average = { name: `ckpt-${step}`, step, score: validation.score };
+    const best = ranked([...this.#progress.best_average, average]).slice(-1);
+    const isBest = best.includes(average);
+    if (isBest) this.#average.write(average, mean);
+    this.#average.commit(best);
+    this.#progress = { ...this.#progress, best_average: best };
+    return { validation, isBest };
+  }
+}
+
+/** Worst first; of equal scores the later checkpoint is the better one. */
+function ranked<E extends CheckpointEntry>(entries: readonly E[]): E[] {
+  return [...entries].sort((a, b) => a.score! - b.score! || a.step - b.step);
+}
+
+async function validated(
+  model: Seq2SeqModel,
+  step: number,
+  validator: Validator,
+): Promise<Validation> {
+  const validation = await validator.validate(model, step);
+  if (Number.isFinite(validation.score)) return validation;
+  throw new TrainingError(
+    `validation at step ${step}: expected a finite score, received ${validation.score}. ` +
+      "Check the dev text, or lower the learning rate.",
+  );
+}
