@@ -1,6 +1,6 @@
 /** The mean of several checkpoints. */
 import { CheckpointError } from "../errors.ts";
-import type { WeightArray, Weights } from "./weights.ts";
+import type { Weight, Weights } from "./weights.ts";
 
 /**
  * The mean of each weight and clip, summed in float64 in the order given, rounded once.
@@ -16,7 +16,7 @@ export function averageWeights(members: readonly Weights[]): Weights {
   members.forEach((member, position) => {
     checkAlike(first, member, position);
   });
-  const mean = new Map<string, WeightArray>();
+  const mean = new Map<string, Weight>();
   for (const [name, { shape, data }] of first) {
     const sum = new Float64Array(data.length);
     for (const member of members) {

@@ -2,13 +2,14 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import { CheckpointError, TrainingError } from "../errors.ts";
+import { assignWeights } from "../models/load-weights.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { averageWeights } from "./average.ts";
 import type { CheckpointEntry } from "./checkpoint-index.ts";
 import { CheckpointStore } from "./checkpoint-store.ts";
 import type { ValidationProgress } from "./training-state.ts";
 import type { Validation, Validator } from "./validator.ts";
-import { assignWeights, readWeights, type Weights } from "./weights.ts";
+import { readWeights, type Weights } from "./weights.ts";
 
 /** Where the best checkpoints go and how many there are. */
 export interface BestOptions {
@@ -145,12 +146,12 @@ export class BestCheckpoints {
     if (recent.length < 2) return null;
     const mean = averageWeights(recent.map((member) => this.#recent!.readWeights(member)));
     const { step } = entry;
-    assignWeights(model.variables, mean, { where: "average of checkpoints" });
+    assignWeights(model, mean, "average of checkpoints");
     let validation: Validation;
     try {
       validation = await validated(model, step, validator);
     } finally {
-      assignWeights(model.variables, weights, { where: entry.name });
+      assignWeights(model, weights, entry.name);
     }
     const average = { name: `ckpt-${step}`, step, score: validation.score };
     const best = ranked([...this.#progress.best_average, average]).slice(-1);

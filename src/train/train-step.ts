@@ -2,14 +2,14 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Batch } from "../data/batch.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
-import { sequenceLoss, toTensors } from "../models/loss.ts";
+import { isClipName } from "../models/load-weights.ts";
+import { batchTensors, sequenceLoss } from "../models/loss.ts";
 import { globalNorm } from "../ops/global-norm.ts";
 import type { QuantConfig } from "../quant/config.ts";
 import { withPass, type DropoutSource } from "../quant/pass.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 import { QUANT_STRATEGIES } from "../quant/strategies.ts";
 import type { Adam } from "./optimizer.ts";
-import { isClipName } from "./weights.ts";
 
 /** What stays the same from step to step. */
 export interface StepSetup {
@@ -80,7 +80,7 @@ function taskGradients(setup: StepSetup, batches: readonly Batch[], dropout: Dro
   const gradients: Gradients = new Map();
   let loss: tf.Scalar = tf.scalar(0);
   for (const batch of batches) {
-    const tensors = toTensors(batch);
+    const tensors = batchTensors(batch);
     const result = withPass({ training: true, dropout }, (pass) =>
       tf.variableGrads(() => {
         const { total } = sequenceLoss(setup.model, tensors, setup.labelSmoothing, pass);

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError, TrainingError } from "../errors.ts";
+import { assignWeights, isClipName } from "../models/load-weights.ts";
 import { BestCheckpoints, NO_VALIDATION } from "./best-checkpoints.ts";
 import { INDEX_NAME, type CheckpointEntry } from "./checkpoint-index.ts";
 import { CheckpointStore, weightsPath } from "./checkpoint-store.ts";
@@ -16,7 +17,7 @@ import type { TrainerOptions, TrainProgress, TrainResult } from "./train-options
 import { trainStep, type StepFigures, type StepSetup } from "./train-step.ts";
 import { trainedVariables } from "./trained-variables.ts";
 import type { RunProgress, SummaryWindow } from "./training-state.ts";
-import { assignWeights, isClipName, readWeights, type Weights } from "./weights.ts";
+import { readWeights, type Weights } from "./weights.ts";
 
 /** Trains a model in its directory. Owns the optimizer, not the model. */
 export class Trainer {
@@ -124,8 +125,8 @@ export class Trainer {
       );
     }
     batches.restore(saved.data);
-    const where = weightsPath(modelDir, entry.name);
-    assignWeights(model.variables, this.#store.readWeights(entry), { where });
+    // Clips that are missing or surplus have been refused by the optimizer, which has their slots.
+    assignWeights(model, this.#store.readWeights(entry), weightsPath(modelDir, entry.name));
     this.#window = saved.window;
     this.#isDirty = false;
     this.#store.deleteObsolete();
