@@ -175,7 +175,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
     if (pass === undefined) return quantizer.apply(weight.read());
     const cached = cachedWeight(pass, weight);
     if (cached.values === null) {
-      cached.values = tf.keep(quantizer.apply(weight.read()));
+      cached.values = keepIn(pass, quantizer.apply(weight.read()));
       recordGrid(cached.values, quantizer, pass, false);
     }
     return cached.values;
@@ -189,7 +189,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
     }
     const cached = cachedWeight(pass, weight);
     if (cached.codes === null) {
-      cached.codes = tf.keep(quantizer.codes(weight.read()));
+      cached.codes = keepIn(pass, quantizer.codes(weight.read()));
       recordGrid(cached.codes, quantizer, pass, true);
     }
     return cached.codes;
@@ -245,7 +245,8 @@ export abstract class QuantLayer extends tf.layers.Layer {
   /** Runs `body` in the model's pass; without one (host models), in a pass of this call. */
   protected inPass(kwargs: CallArgs, body: (pass: Pass) => tf.Tensor): tf.Tensor {
     const { pass, training } = kwargs as { pass?: Pass; training?: boolean };
-    if (pass !== undefined) return tf.tidy(() => body(pass));
+    // No tidy of its own: what the pass keeps for later layers must outlive this call.
+    if (pass !== undefined) return body(pass);
     const options = { training: training === true, dropout: this.#hostSeeds };
     return withPass(options, (ownPass) => tf.tidy(() => body(ownPass)));
   }
@@ -372,8 +373,13 @@ function recordGrid(x: tf.Tensor, quantizer: Quantizer, pass: Pass, holdsCodes: 
 function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {
   let scale = pass.scales.get(quantizer.path);
   if (scale === undefined) {
-    scale = tf.keep(quantizer.scale());
+    scale = keepIn(pass, quantizer.scale());
     pass.scales.set(quantizer.path, scale);
   }
   return scale;
+}
+
+/** Evaluation passes outlive the tidy of one call; training passes end with theirs. */
+function keepIn<T extends tf.Tensor>(pass: Pass, tensor: T): T {
+  return pass.training ? tensor : tf.keep(tensor);
 }

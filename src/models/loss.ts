@@ -30,7 +30,7 @@ export interface SequenceLoss {
 }
 
 /** Copies a batch to the backend. */
-export function toTensors(batch: Batch): BatchTensors {
+export function batchTensors(batch: Batch): BatchTensors {
   const { size, sourceTime, targetTime } = batch;
   return {
     source: tf.tensor2d(batch.source, [size, sourceTime], "int32"),

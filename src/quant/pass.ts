@@ -76,8 +76,9 @@ export interface Pass {
 export type PassOptions = Partial<Omit<Pass, "weights" | "scales" | "grids">>;
 
 /**
- * A new pass. Defaults: no dropout, products of values. Make one for each training step, or one for
- * a whole evaluation (weights must not change while it lives), and end it by {@link disposePass}.
+ * A new pass. Defaults: no dropout, products of values. A training pass serves one step and must
+ * begin and end within one tf.tidy, which frees what it holds. Any other pass may serve a whole
+ * evaluation, in which no weight changes; end it by {@link disposePass}.
  */
 export function createPass(options: PassOptions = {}): Pass {
   return {
