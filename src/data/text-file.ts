@@ -102,13 +102,15 @@ function decodeLine(decoder: TextDecoder, bytes: Uint8Array, path: string, numbe
   const end = bytes.at(-1) === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length;
   const hasMark = number === 1 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   const content = bytes.subarray(hasMark ? 3 : 0, end);
-  const nul = content.indexOf(0);
-  if (nul >= 0) throw misencoded(path, number, bytes, nul + (hasMark ? 3 : 0));
+  let line: string;
   try {
-    return decoder.decode(content);
+    line = decoder.decode(content);
   } catch {
     throw misencoded(path, number, bytes, firstInvalidByte(bytes));
   }
+  const nul = bytes.indexOf(0);
+  if (nul >= 0) throw misencoded(path, number, bytes, nul);
+  return line;
 }
 
 function misencoded(path: string, line: number, bytes: Uint8Array, at: number): DataError {
