@@ -12,6 +12,7 @@ import {
 } from "../formats/quantization-json.ts";
 import { type SafeTensor, writeSafetensors } from "../formats/safetensors.ts";
 import type { QuantizedWeightView, QuantLayer } from "../layers/quant-layer.ts";
+import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 
@@ -19,8 +20,6 @@ import type { Quantizer } from "../quant/quantizers.ts";
 export interface Int8ExportOptions {
   /** Ids of the special tokens of the target vocabulary. */
   readonly special: { readonly unk: number; readonly bos: number; readonly eos: number };
-  /** The short path of a checkpoint name, such as `encoder/layer_0/ffn/dense1/kernel`. */
-  readonly shortPath: (name: string) => string;
 }
 
 /** The two files of an int8 export. */
@@ -45,7 +44,7 @@ export function exportInt8(model: Seq2SeqModel, options: Int8ExportOptions): Int
         `Quantize it first: calibrate it, or train it with enable_quant.`,
     );
   }
-  const parts = new ExportParts(model, options.shortPath);
+  const parts = new ExportParts(model);
   for (const layer of model.layers()) parts.addLayer(layer);
   parts.addFloats();
   const tensors = writeSafetensors(parts.tensors);
@@ -83,11 +82,9 @@ class ExportParts {
   readonly activations = new Map<string, QuantizedActivationRecord>();
   readonly #clips = new Set<string>();
   readonly #variables: ReadonlyMap<string, tf.Variable>;
-  readonly #shortPath: (name: string) => string;
 
-  constructor(model: Seq2SeqModel, shortPath: (name: string) => string) {
+  constructor(model: Seq2SeqModel) {
     this.#variables = model.variables;
-    this.#shortPath = shortPath;
   }
 
   addLayer(layer: QuantLayer): void {
@@ -99,7 +96,7 @@ class ExportParts {
         this.#floats(quantizer.path);
         this.#addWeight(quantizer, layer.quantizedWeight(name));
       } else {
-        this.activations.set(quantizer.path, activationRecord(quantizer, this.#shortPath));
+        this.activations.set(quantizer.path, activationRecord(quantizer));
       }
     }
   }
@@ -121,7 +118,7 @@ class ExportParts {
     const scaleShape = axis === null ? [] : [scale.length];
     this.tensors.set(`${name}.scale`, { dtype: "F32", shape: scaleShape, data: scale });
     this.weights.set(name, {
-      path: this.#shortPath(name),
+      path: shortPath(name),
       bits,
       axis,
       qmin,
@@ -152,10 +149,7 @@ class ExportParts {
   }
 }
 
-function activationRecord(
-  quantizer: Quantizer,
-  shortPath: (name: string) => string,
-): QuantizedActivationRecord {
+function activationRecord(quantizer: Quantizer): QuantizedActivationRecord {
   const { path, kind, bits } = quantizer;
   const { qmin, qmax } = qtypeOf(kind, bits);
   const range = quantizer.range();

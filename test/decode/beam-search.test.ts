@@ -102,7 +102,7 @@ describe("beamSearch", () => {
       Float32Array.from({ length: vocabSize }, (_x, token) =>
         token === (prefix.length < 3 ? 2 : special.eos) ? 0 : -Infinity,
       );
-    const [[best]] = beamSearch(sparse, sources(3), { special }) as [[{ tokens: Int32Array }]];
+    const best = beamSearch(sparse, sources(3), { special })[0]![0]!;
     expect([...best.tokens]).toEqual([2, 2, special.eos]);
   });
 

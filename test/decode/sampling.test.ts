@@ -73,9 +73,7 @@ describe("sampleOutputs", () => {
   it("sums the model's own log-probabilities and frees its states", () => {
     const scorer = fixed();
     const options = { special, samplingTopK: 2, temperature: 3, maximumDecodeLength: 4 };
-    const [[sample]] = sampleOutputs(scorer, [Int32Array.of(6)], options) as [
-      [{ logProb: number; tokens: Int32Array }],
-    ];
+    const sample = sampleOutputs(scorer, [Int32Array.of(6)], options)[0]![0]!;
     const sum = [...sample.tokens].reduce((total, t) => total + Math.log(probabilities[t]!), 0);
     expect(sample.logProb).toBeCloseTo(sum, 5);
     expect(scorer.liveStates).toBe(0);
