@@ -1,6 +1,5 @@
 /** Kernels for TensorFlow.js' plain JavaScript backend. */
 import * as tf from "@tensorflow/tfjs";
-import { KernelError } from "../errors.ts";
 import { callLoopKernel, type LoopMemory } from "./loop-call.ts";
 import { LOOP_KERNELS } from "./loop-kernels.ts";
 import { sizeOf } from "./loop-kernel.ts";
@@ -36,22 +35,14 @@ function cpuMemory(backend: CpuBackend): LoopMemory {
     allocate: (shape) =>
       backend.makeTensorInfo([...shape], "float32", new Float32Array(sizeOf(shape))),
     release: (info) => void backend.disposeData(info.dataId),
+    // A cast may leave a tensor's values in the array type that they came from.
     float: (info) => {
       const values = read(info);
-      if (values instanceof Float32Array) return values;
-      throw unexpectedMemory("Float32Array", values);
+      return values instanceof Float32Array ? values : Float32Array.from(values);
     },
     int: (info) => {
       const values = read(info);
-      if (values instanceof Int32Array) return values;
-      throw unexpectedMemory("Int32Array", values);
+      return values instanceof Int32Array ? values : Int32Array.from(values);
     },
   };
-}
-
-function unexpectedMemory(expected: string, values: tf.TypedArray): KernelError {
-  return new KernelError(
-    `cpu memory: expected a ${expected}, received a ${values.constructor.name}. ` +
-      `Make the tensor with tf.tensor and an explicit dtype.`,
-  );
 }

@@ -28,6 +28,7 @@ export function registerWasmKernels(): void {
   if (tf.getKernelsForBackend(BACKEND).some(({ kernelName }) => kernelName === "QatFakeQuant"))
     return;
   const prepare = createPreparation(transpose.kernelFunc);
+  if (tf.getBackend() === BACKEND) prepare(tf.backend() as unknown as WasmBackend);
   for (const kernel of LOOP_KERNELS) registerLoopKernel(kernel, prepare);
   // Changing the entries is quiet; registering a second time would print a warning for each.
   identity.kernelFunc = ({ inputs, backend }) => alias(inputs.x!, backend as WasmBackend);

@@ -41,7 +41,8 @@ export function codeProduct(a: tf.Tensor, b: tf.Tensor, options: CodeProductOpti
       const part = tf.cast(tf.matMul(partA, partB, transposeA, transposeB), "int32");
       sum = sum === null ? part : tf.add(sum, part);
     }
-    return scaleSums(tf.cast(sum!, "float32"), options);
+    // Adding zero rounds the sums to float32 where a cast alone would keep all 32 bits (cpu).
+    return scaleSums(tf.add(tf.cast(sum!, "float32"), 0), options);
   });
 }
 

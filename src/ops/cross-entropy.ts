@@ -47,13 +47,10 @@ function crossEntropyGradient(
 }
 
 function smoothedTargets(targets: tf.Tensor, classes: number, smoothing: number): tf.Tensor {
-  return tf.oneHot(
-    targets,
-    classes,
-    1 - smoothing,
-    smoothing / Math.max(classes - 1, 1),
-    "float32",
-  );
+  const rest = smoothing / Math.max(classes - 1, 1);
+  // On wasm tf.oneHot cuts fractional values to integers: 0 and 1 are safe.
+  const isTarget = tf.cast(tf.oneHot(targets, classes), "float32");
+  return tf.add(tf.mul(isTarget, 1 - smoothing - rest), rest);
 }
 
 /** The smoothed cross-entropy of a perfect prediction. */

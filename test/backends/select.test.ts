@@ -1,0 +1,74 @@
+import * as tf from "@tensorflow/tfjs";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { registerKernels } from "../../src/backends/register.ts";
+import { selectBackend } from "../../src/backends/select.ts";
+import { KERNEL_NAMES } from "../../src/ops/kernel.ts";
+
+describe("selectBackend", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it.each([
+    ["auto", "wasm"],
+    ["wasm", "wasm"],
+    ["cpu", "cpu"],
+  ] as const)("%s runs on %s with all our kernels and without a word", async (name, backend) => {
+    const said = [
+      vi.spyOn(console, "warn"),
+      vi.spyOn(console, "log"),
+      vi.spyOn(process.stderr, "write"),
+    ];
+    const handlers = process.listenerCount("uncaughtException");
+    const report = await selectBackend(name);
+    expect(report).toEqual({ backend, kernels: KERNEL_NAMES, fallbacks: [], notice: null });
+    tf.scalar(1).dispose();
+    for (const spy of said) expect(spy).not.toHaveBeenCalled();
+    expect(process.listenerCount("uncaughtException")).toBe(handlers);
+  });
+
+  it("says what to install for native", async () => {
+    await expect(selectBackend("native")).rejects.toThrow(/tfjs-node.*Install it/);
+  });
+
+  it("registers twice without harm", async () => {
+    await selectBackend("wasm");
+    const warn = vi.spyOn(console, "warn");
+    const product = tf.getKernel("BatchMatMul", "wasm").kernelFunc;
+    registerKernels();
+    expect(warn).not.toHaveBeenCalled();
+    expect(tf.getKernel("BatchMatMul", "wasm").kernelFunc).toBe(product);
+  });
+});
+
+describe("wasm memory", () => {
+  it("shares memory between a tensor and its clone until both are disposed", async () => {
+    await selectBackend("wasm");
+    const x = tf.tensor1d([1, 2, 3]);
+    const y = x.clone();
+    expect(y.dataId).toBe(x.dataId);
+    x.dispose();
+    expect([...y.dataSync()]).toEqual([1, 2, 3]);
+    y.dispose();
+  });
+
+  it("is an error when it is used up, and usable afterwards", async () => {
+    await selectBackend("wasm");
+    // Ten times 400 MiB are more than WebAssembly can address; most of it is never touched.
+    const backend = tf.backend() as unknown as {
+      makeOutput(shape: number[], dtype: tf.DataType): tf.TensorInfo;
+      disposeData(dataId: object): boolean;
+      numDataIds(): number;
+    };
+    const before = backend.numDataIds();
+    const taken: tf.TensorInfo[] = [];
+    const fill = (): void => {
+      for (let i = 0; i < 11; i++) taken.push(backend.makeOutput([100 * 2 ** 20], "float32"));
+    };
+    expect(fill).toThrow(/wasm memory: expected room .* Use smaller batches/);
+    for (const { dataId } of taken) backend.disposeData(dataId);
+    expect(backend.numDataIds()).toBe(before);
+    const x = tf.tensor1d([2, 3]);
+    expect([...tf.mul(x, x).dataSync()]).toEqual([4, 9]);
+  });
+});
