@@ -41,6 +41,7 @@ export interface PairedComparison {
   /**
    * (1 + number of resamples whose absolute difference exceeds its mean by more than the real one)
    * / (1 + number of resamples): small where chance does not explain the difference.
+   * It is 1 for systems that score the same on every resample, where sacrebleu gives its smallest.
    */
   readonly pValue: number;
   readonly baseline: BootstrapInterval;
@@ -164,6 +165,7 @@ function percentiles(values: Float64Array): { low: number; high: number } {
 
 function pValueOf(differences: Float64Array, difference: number): number {
   const sizes = differences.map(Math.abs);
+  if (sizes.every((size) => size === 0)) return 1;
   const typical = mean(sizes);
   const exceeding = sizes.filter((size) => size - typical > Math.abs(difference)).length;
   return (exceeding + 1) / (sizes.length + 1);

@@ -68,7 +68,7 @@ export class MosesDetokenizer {
    * joins its neighbours.
    */
   detokenize(line: string): string {
-    const joined = ` ${line} `.replaceAll(" @-@ ", "-");
+    const joined = ` ${splitWhitespace(line).join(" ")} `.replaceAll(" @-@ ", "-");
     const tokens = splitWhitespace(joined.replace(ENTITY, (entity) => CHARACTERS[entity]!));
     const quotes = new Map<string, number>();
     let text = "";
