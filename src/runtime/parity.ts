@@ -1,4 +1,7 @@
-/** Compares the integer codes of two executors, quantizer by quantizer. Knows no engine. */
+/**
+ * Compares two executors of one quantized model: the integer codes of every activation, quantizer by
+ * quantizer, and the logits. Knows no engine.
+ */
 
 /** Codes of one run by quantizer, in the order in which they came. */
 export class CodeRecording {
@@ -10,6 +13,24 @@ export class CodeRecording {
     if (parts === undefined) this.codes.set(quantizer, [codes]);
     else parts.push(codes);
   }
+}
+
+/** One sentence pair, teacher-forced. */
+export interface ParityExample {
+  /** Ids with EOS. */
+  readonly source: Int32Array;
+  /** BOS, then the target without its last token. */
+  readonly targetInput: Int32Array;
+}
+
+/** An executor that reports its codes. */
+export interface TracedExecutor {
+  /** @returns teacher-forced logits [time, vocabSize] of one sentence */
+  logits(
+    source: Int32Array,
+    targetInput: Int32Array,
+    trace: { onCodes(quantizer: string, codes: ArrayLike<number>): void },
+  ): Float32Array;
 }
 
 /** Counts of one quantizer. */
@@ -37,6 +58,10 @@ export class ParityReport {
   different = 0;
   readonly byQuantizer = new Map<string, QuantizerParity>();
   firstDifference: CodeDifference | null = null;
+  /** float32 logits compared, those that differ, and by how much at most. */
+  logits = 0;
+  differentLogits = 0;
+  largestLogitDifference = 0;
 
   /** Compares two runs of the same input; a code that only one side has counts as different. */
   add(expected: CodeRecording, received: CodeRecording): void {
@@ -46,6 +71,18 @@ export class ParityReport {
       this.#compare(quantizer, left, right);
     }
     this.runs++;
+  }
+
+  /** Compares the logits of two runs of the same input, bit for bit but for the sign of zero. */
+  addLogits(expected: Float32Array, received: Float32Array): void {
+    const size = Math.max(expected.length, received.length);
+    for (let i = 0; i < size; i++) {
+      if (expected[i] === received[i]) continue;
+      const difference = Math.abs((expected[i] ?? NaN) - (received[i] ?? NaN));
+      this.differentLogits++;
+      this.largestLogitDifference = Math.max(this.largestLogitDifference, difference);
+    }
+    this.logits += size;
   }
 
   #compare(quantizer: string, expected: Float64Array, received: Float64Array): void {
@@ -69,6 +106,40 @@ export class ParityReport {
     this.codes += codes;
     this.different += different;
   }
+}
+
+/**
+ * Runs both executors on each example and compares them.
+ * @param onProgress called after each example; may return a promise, which is awaited
+ */
+export async function checkParity(
+  expected: TracedExecutor,
+  received: TracedExecutor,
+  examples: readonly ParityExample[],
+  onProgress?: (done: number, total: number) => void | Promise<void>,
+): Promise<ParityReport> {
+  const report = new ParityReport();
+  for (const [i, example] of examples.entries()) {
+    const [left, leftLogits] = record(expected, example);
+    const [right, rightLogits] = record(received, example);
+    report.add(left, right);
+    report.addLogits(leftLogits, rightLogits);
+    await onProgress?.(i + 1, examples.length);
+  }
+  return report;
+}
+
+function record(
+  executor: TracedExecutor,
+  { source, targetInput }: ParityExample,
+): [CodeRecording, Float32Array] {
+  const recording = new CodeRecording();
+  const logits = executor.logits(source, targetInput, {
+    onCodes: (quantizer, codes) => {
+      recording.add(quantizer, codes);
+    },
+  });
+  return [recording, logits];
 }
 
 function joined(parts: readonly ArrayLike<number>[]): Float64Array {

@@ -7,7 +7,7 @@ export interface TracedProduct {
   /** Path of the quantizer of each operand. */
   readonly left: string;
   readonly right: string;
-  /** int32 sums, row-major. Valid during the call only. */
+  /** int32 sums, row-major. It is not changed afterwards. */
   readonly sums: Int32Array;
 }
 
@@ -16,7 +16,7 @@ export interface Trace {
   /**
    * Codes of one quantized activation.
    * @param quantizer checkpoint path, such as `…/ffn/dense1_activ`
-   * @param codes row-major, zero point included. Valid during the call only.
+   * @param codes row-major, zero point included. It is not changed afterwards.
    */
   onCodes?(quantizer: string, codes: Int32Array): void;
   onProduct?(product: TracedProduct): void;
