@@ -6,7 +6,7 @@ import { assignWeights } from "../models/load-weights.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { averageWeights } from "./average.ts";
 import type { CheckpointEntry } from "./checkpoint-index.ts";
-import { CheckpointStore } from "./checkpoint-store.ts";
+import { CheckpointStore, weightsPath } from "./checkpoint-store.ts";
 import type { ValidationProgress } from "./training-state.ts";
 import type { Validation, Validator } from "./validator.ts";
 import { readWeights, type Weights } from "./weights.ts";
@@ -87,13 +87,33 @@ export class BestCheckpoints {
     }
   }
 
-  /** Takes over a saved state and removes checkpoints that were added after it. */
-  restore(progress: ValidationProgress): void {
-    this.#progress = progress;
-    this.#best.commit(progress.best);
-    this.#average?.commit(progress.best_average);
-    this.#recent?.commit(progress.recent);
+  /**
+   * Takes over a saved state and removes checkpoints that were added after it. A listed file can be
+   * gone only where an older commit was put back by hand; it no longer counts.
+   * @returns paths of the files that are gone
+   */
+  restore(saved: ValidationProgress): string[] {
+    const gone: string[] = [];
+    const present = (
+      store: CheckpointStore | null,
+      entries: readonly CheckpointEntry[],
+    ): CheckpointEntry[] => {
+      if (store === null) return [];
+      const isThere = ({ name }: CheckpointEntry): boolean => store.hasFile(name);
+      const missing = entries.filter((entry) => !isThere(entry));
+      gone.push(...missing.map(({ name }) => weightsPath(store.directory, name)));
+      const kept = entries.filter(isThere);
+      store.commit(kept);
+      return kept;
+    };
+    this.#progress = {
+      ...saved,
+      best: present(this.#best, saved.best),
+      best_average: present(this.#average, saved.best_average),
+      recent: present(this.#recent, saved.recent),
+    };
     this.deleteObsolete();
+    return gone;
   }
 
   /**

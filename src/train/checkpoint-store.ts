@@ -59,7 +59,7 @@ export class CheckpointStore {
       index ?? { checkpoints: [], obsolete: [], logs: {} },
     );
     for (const { name } of store.entries) {
-      if (existsSync(weightsPath(directory, name))) continue;
+      if (store.hasFile(name)) continue;
       throw new CheckpointError(
         `${directory}: expected ${name}.safetensors, which its index lists, received no such file. ` +
           `Restore it, or remove its entry from ${join(directory, INDEX_NAME)}.`,
@@ -81,6 +81,11 @@ export class CheckpointStore {
   /** Committed lengths of log files. */
   get logs(): Readonly<Record<string, number>> {
     return this.#index.logs;
+  }
+
+  /** True if the weights of a checkpoint are there. */
+  hasFile(name: string): boolean {
+    return existsSync(weightsPath(this.directory, name));
   }
 
   /** Writes the files of a checkpoint; it counts after the next commit that lists it. */

@@ -35,7 +35,7 @@ export class Trainer {
   #window: SummaryWindow = EMPTY_WINDOW;
   /** True if there is something that the last commit does not have. */
   #isDirty = true;
-  #notice: string | null = null;
+  readonly #notices: string[] = [];
 
   /**
    * Opens the model directory. If it holds a checkpoint, the model, the optimizer, the data and the
@@ -87,8 +87,7 @@ export class Trainer {
    * @throws {TrainingError} if a loss is not finite; the last checkpoint stays as it is
    */
   async train(progress: TrainProgress = {}, signal?: AbortSignal): Promise<TrainResult> {
-    if (this.#notice !== null) progress.onNotice?.(this.#notice);
-    this.#notice = null;
+    for (const notice of this.#notices.splice(0)) progress.onNotice?.(notice);
     if (this.#isFinished() && !this.#isValidationDue()) return this.#result("already_finished");
     for (;;) {
       if (signal?.aborted === true) return this.#interrupt(progress);
@@ -132,11 +131,15 @@ export class Trainer {
     this.#store.deleteObsolete();
     const isSameRun = this.targetStep === saved.target_step;
     const { validation } = saved;
-    this.#best?.restore(isSameRun ? validation : { ...validation, worse: 0, stopped_early: false });
+    const restored = isSameRun ? validation : { ...validation, worse: 0, stopped_early: false };
+    for (const path of this.#best?.restore(restored) ?? []) {
+      this.#notices.push(`${path} is gone: it no longer counts`);
+    }
     if (isSameRun) return;
-    this.#notice =
+    this.#notices.push(
       `the run in ${modelDir} was to end at step ${saved.target_step}; ` +
-      `it is now to end at step ${this.targetStep}`;
+        `it is now to end at step ${this.targetStep}`,
+    );
   }
 
   #isFinished(): boolean {
