@@ -230,6 +230,33 @@ virama \u0915\u094d\u0930 nukta \u0915\u093c \U00011103\U00011133\U00011122
 \u0130 \u0131 \u017f \u1e9e \u03c2 \u03a3
 """
 
+# Words that may keep a full stop; far more than any list has, so that lists are seen to end too.
+ABBREVIATIONS = """
+Abb Abs Abt Adj Adm Adv Anl Anm Apr Art Aug Asst Ave BSE Bart Bd Bde Bl Blvd Bldg Brig Bros Buchst
+Bsp Bull CEO Ca Capt Ch Chr Cie Cmdr Co Col Comdr Con Corp Cpl Cpt DR Dec Dep Dept Dez Dipl Dist Dkr
+Dr Drs Ed Eds Ens Esq Est Ex FR Fa Feb Fig Figs Fr Fri Ft GmbH Gen Gesch Gouv Gov Hbf Hl Hon Hosp Hr
+Hrsg Hwy Inc Ing Insp Jan Jg Jh Jhdt Jr Jul Jun Kap Kfz Komp Lic Lkw Lt Ltd MM MR MRS MS Mag Maj Mar
+May Messrs Mfg Min Mio Mlle Mme Mo Mon Mr Mrd Mrs Ms Msgr Mt MwSt Nov Nm No Nos Nr Nrn Oberst Obj
+Oct Okt Op Ord Par Pfc Pfd Ph Pkt Pl Pres Prof Pt Pvt Qu Rd Red Ref Reg Rep Reps Res Rev Rs Rt SA Sat
+Sek Sen Sens Sep Sept Sfc Sgt Sr St Std Str Sun Supt Surg Tab Tel Thu Tue Ufw Univ Vol Wed Yr Zt Ziff
+adv al allg an appr approx apt art aufl ausg av bd bes betr bez bzgl bzw ca cf ch chap co cont def
+dergl desgl dgl div dt ebd ed eds ehem eigtl einschl entspr etc evtl ex exkl ext ff fig figs folg
+frz gek geb gegr gen gest gez ggf ggfs griech hl hrsg inc inkl insb jap jun kath lat lfd ltd max min
+mind mm mtl no nos nr od op par pl pp resp rev s sc sec seg sen sog sogen spp sq std str svw sym tab
+tel u ugs urspr usf usw v vers vgl viz vol vols vorm vs vsl w wg wiss wtl www yr z zb zit zug zus zw
+zz zzgl zzt
+""".split()
+
+
+def abbreviations():
+    letters = [chr(point) for point in range(ord("A"), ord("Z") + 1)]
+    numerals = "I II III IV V VI VII VIII IX X".split()
+    numerals += ["X" + numeral for numeral in numerals] + ["XXI", "XXX", "L", "C", "M"]
+    words = ABBREVIATIONS + letters + numerals + ["Ä", "ß", "0", "00", "007", "1a"]
+    words += [str(number) for number in range(1, 103)]
+    return list(dict.fromkeys(words + [word.lower() for word in letters + numerals]))
+
+
 PIECES = (
     list(" ,.;:!?'\"`-–—…()[]{}<>&|@#$%€£*_=+~/\\«»„“”‘’‚¿¡´") * 2
     + list(" " * 40)

@@ -19,7 +19,7 @@ from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
 sys.path.insert(0, os.path.dirname(__file__))
-from text_lines import all_lines  # noqa: E402
+from text_lines import abbreviations, all_lines  # noqa: E402
 
 DATA = "data/lohelp-en-de"
 MODEL = "pretrained/transformer-lohelp"
@@ -109,20 +109,59 @@ def subwords(lines, tokenized):
         codes = file.read()
     vocabulary = {line.split()[0] for line in read_lines(f"{DATA}/vocab.txt")}
     plain = segment(codes)
+    few = {line.split()[0] for line in read_lines(f"{DATA}/vocab.txt")[:700]}
     learnt = {}
     for merges, min_frequency in ((400, 2), (30, 3), (5000, 4)):
         output = io.StringIO()
         learn_bpe(io.StringIO("\n".join(tokenized)), output, merges, min_frequency)
         learnt[f"{merges} {min_frequency}"] = output.getvalue()
+    words = repetitive_words()
+    output = io.StringIO()
+    dictionary = io.StringIO("\n".join(f"{word} {count}" for word, count in words.items()))
+    learn_bpe(dictionary, output, 3000, 1, is_dict=True)
+    repetitive = {"words": words, "codes": output.getvalue()}
     old_codes = codes.split("\n", 1)[1]
     return {
         "plain": plain,
         "vocabulary": changes(plain, segment(codes, vocab=vocabulary)),
+        "vocabulary_700": changes(plain, segment(codes, vocab=few)),
         "version_0.1": changes(plain, segment(old_codes)),
         "merges_500": changes(plain, segment(codes, merges=500)),
         "separator": {"value": "__", "lines": segment(codes, separator="__")[:40]},
         "learnt": learnt,
+        "repetitive": repetitive,
     }
+
+
+def prefixes():
+    """Which words keep a full stop before a capital and before a digit."""
+    words = abbreviations()
+    kept = {}
+    # xx: a language without a list.
+    for language in ("en", "de", "xx"):
+        tokenizer = MosesTokenizer(language)
+        missing = {
+            word.split()[0]
+            for word in tokenizer.NONBREAKING_PREFIXES
+            if "." not in word and word.split()[0] not in words
+        }
+        assert not missing, missing
+        kept[language] = {
+            next_word: [w for w in words if tokenizer.tokenize(f"{w}. {next_word}")[0] == w + "."]
+            for next_word in ("End", "5")
+        }
+    return {"words": words, "kept": kept}
+
+
+def repetitive_words():
+    """Counts of words of few letters, where pairs overlap and tie."""
+    generator = random.Random(3)
+    words = {}
+    for rank in range(1, 400):
+        letters = generator.choice(["ab", "abc", "aab\U0001f600\uff21"])
+        word = "".join(generator.choice(letters) for _ in range(generator.randint(1, 14)))
+        words[word] = words.get(word, 0) + 2000 // rank
+    return words
 
 
 def degrade(lines, seed):
@@ -239,6 +278,7 @@ def main():
         "test/fixtures/text/moses.json",
         {"source": source("sacremoses"), "lines": lines, **content},
     )
+    write("test/fixtures/text/prefixes.json", {"source": source("sacremoses"), **prefixes()})
     write(
         "test/fixtures/text/subwords.json",
         {"source": source("subword-nmt"), **subwords(lines, dashes)},

@@ -24,6 +24,7 @@ type PairKey = string;
  * @param counts how often each word occurs; words without whitespace
  * @param merges how many operations to learn at most
  * @param minFrequency stops where no pair is this frequent. Default 2, as in subword-nmt
+ * @throws {ConfigError} for numbers below 1
  * @throws {DataError} without a word of at least two letters, or for a word with a blank
  */
 export function learnBpe(
@@ -31,11 +32,13 @@ export function learnBpe(
   merges: number,
   minFrequency = 2,
 ): BpeCodes {
-  if (!Number.isInteger(merges) || merges < 1) {
-    throw new ConfigError(
-      `learn-bpe: expected a whole number of merges of at least 1, received ${merges}. ` +
-        "Give for example 4000.",
-    );
+  for (const [name, value] of Object.entries({ merges, minFrequency })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new ConfigError(
+        `learn-bpe: expected a whole number of at least 1 for ${name}, received ${value}. ` +
+          "4000 merges and a least frequency of 2 are usual.",
+      );
+    }
   }
   const table = new PairTable(splitWords(counts));
   const learnt: [string, string][] = [];

@@ -2,6 +2,7 @@
  * Byte pair encoding of words as subword-nmt 0.3.8 applies it (Sennrich, Haddow and Birch 2016).
  */
 import { ConfigError, DataError } from "../errors.ts";
+import { stripCharacters, stripWhitespace } from "./whitespace.ts";
 
 /** Marks the end of a word inside of the merge operations. */
 export const END_OF_WORD = "</w>";
@@ -36,12 +37,12 @@ export function parseBpeCodes(text: string, where: string, mergeLimit = Infinity
         "Leave it out to use all operations.",
     );
   }
-  const lines = text.replace(/\n+$/, "").split("\n");
+  const lines = stripCharacters(text, "\n").split("\n");
   const version = versionOf(lines[0]!, where);
   const first = lines[0]!.startsWith("#version:") ? 1 : 0;
   const merges: [string, string][] = [];
   for (let i = first; i < lines.length && merges.length < mergeLimit; i++) {
-    const symbols = lines[i]!.replace(/^[\r ]+|[\r ]+$/g, "").split(" ");
+    const symbols = stripCharacters(lines[i]!, "\r ").split(" ");
     const [left, right] = symbols;
     if (symbols.length !== 2 || !left || !right) {
       throw new DataError(
@@ -101,7 +102,7 @@ export class Bpe {
   /** The subwords of a line of words separated by blanks; all but the last of a word marked. */
   segment(line: string): string[] {
     const output: string[] = [];
-    for (const word of line.replace(/^[\r\n ]+|[\r\n ]+$/g, "").split(" ")) {
+    for (const word of stripCharacters(line, "\r\n ").split(" ")) {
       if (word === "") continue;
       const subwords = this.encodeWord(word);
       for (let i = 0; i < subwords.length - 1; i++) output.push(subwords[i]! + this.separator);
@@ -191,6 +192,6 @@ export function mergePair(symbols: readonly string[], left: string, right: strin
 
 /** Joins marked subwords (`@@ `) to words again; a mark at the end of the line is dropped. */
 export function undoBpe(line: string, separator = "@@"): string {
-  const joined = line.replaceAll(separator + " ", "").trim();
+  const joined = stripWhitespace(line.replaceAll(separator + " ", ""));
   return joined.endsWith(separator) ? joined.slice(0, -separator.length) : joined;
 }

@@ -2,12 +2,12 @@
  * Character tokens as NeurST makes them: every character for most languages; for Chinese, Japanese
  * and Korean every ideograph or syllable, with words of other scripts left whole.
  */
-import { collapseWhitespace, stripWhitespace } from "./whitespace.ts";
+import { collapseWhitespace, stripWhitespace, WHITESPACE } from "./whitespace.ts";
 
 const IDEOGRAPH = "[\\u2e80-\\u9fff\\ua000-\\ua4ff\\uac00-\\ud7ff\\uf900-\\ufaff]";
 const EACH_IDEOGRAPH = new RegExp(`(${IDEOGRAPH})`, "gu");
-const SPACE_AFTER = new RegExp(`(${IDEOGRAPH})\\s+`, "gu");
-const SPACE_BEFORE = new RegExp(`\\s+(${IDEOGRAPH})`, "gu");
+const SPACE_AFTER = new RegExp(`(${IDEOGRAPH})[${WHITESPACE}]+`, "gu");
+const SPACE_BEFORE = new RegExp(`[${WHITESPACE}]+(${IDEOGRAPH})`, "gu");
 
 /** The characters of a line, separated by blanks; blanks themselves are lost. */
 export function splitCharacters(line: string, language: string): string {

@@ -132,10 +132,7 @@ function applyRules(rules: readonly Rule[], text: string): string {
 
 /** Hides runs of dots behind a word, so that they stay together. */
 function markDots(text: string): string {
-  return text.replace(DOTS, (dots: string, start: number) => {
-    const after = start + dots.length < text.length ? " " : "";
-    return ` ${"DOT".repeat(dots.length)}MULTI${after}`;
-  });
+  return text.replace(DOTS, (dots) => ` ${"DOT".repeat(dots.length)}MULTI `);
 }
 
 function restoreDots(text: string): string {

@@ -42,6 +42,9 @@ export interface TextPipelineOptions {
 
 const PUNCTUATION = /[,.!();:、?\-+="/><《》[\]，。：；「」【】{}`@#$%^&*]/g;
 
+/** As in `it ' s `. */
+const TORN_CONTRACTION = /' (s|ve|m|t|re) /g;
+
 /** Encodes lines of one language as ids and decodes ids as lines. */
 export class TextPipeline {
   readonly language: string;
@@ -137,7 +140,9 @@ export class TextPipeline {
   #normalize(text: string): string {
     const { lowercase, removePunctuation } = this.#options;
     let line = lowercase === true ? text.toLowerCase() : text;
-    if (this.#normalizer !== undefined) line = this.#normalizer.normalize(line);
+    if (this.#normalizer !== undefined) {
+      line = this.#normalizer.normalize(line).replace(TORN_CONTRACTION, "'$1 ");
+    }
     if (removePunctuation === true) line = line.replace(PUNCTUATION, " ");
     return stripWhitespace(collapseWhitespace(line));
   }

@@ -2,9 +2,10 @@
  * The character classes of Moses' tokenizer as fixed tables, so that tokens do not depend on the
  * Unicode version of the JavaScript engine.
  *
- * Source: the Unicode character properties Alphabetic, Nd, N, Sc and Lowercase of Unicode 7.0 as
- * Perl saw them and sacremoses 0.2.0 ships them; Han and Hangul syllables are not among the
- * alphabetic ones, U+135F and U+25CC are. Regenerate with scripts/oracles/unicode_classes.py.
+ * Source: the Unicode character properties Alphabetic, Nd, N and Sc of Unicode 7.0 (basic plane) and
+ * Lowercase of a later version, as Perl saw them and sacremoses 0.2.0 has them; Han and Hangul
+ * syllables are not among the alphabetic ones, U+135F and U+25CC are. The joining signs are the
+ * viramas and nuktas of the Indic scripts. Made with scripts/oracles/unicode_classes.py.
  */
 
 /** Code point ranges, `gap` or `gap.length` in base 36, gap counted from the end of the one before. */

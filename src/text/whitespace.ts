@@ -24,6 +24,15 @@ export function stripWhitespace(text: string): string {
   return stripTrailingWhitespace(text.slice(start));
 }
 
+/** Removes any of the given characters from both ends. */
+export function stripCharacters(text: string, characters: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && characters.includes(text[start]!)) start++;
+  while (end > start && characters.includes(text[end - 1]!)) end--;
+  return text.slice(start, end);
+}
+
 /** Removes whitespace from the end. */
 export function stripTrailingWhitespace(text: string): string {
   let end = text.length;

@@ -63,7 +63,7 @@ describe("pairedBootstrap", () => {
         expect(Math.abs(interval.mean - golden.means[i]!)).toBeLessThan(0.1 * half);
         expect(Math.abs(interval.halfWidth - half)).toBeLessThan(0.15 * half);
       });
-      expect(Math.abs(compared.pValue - golden.p_value)).toBeLessThan(0.06);
+      expect(Math.abs(compared.pValue - golden.p_value)).toBeLessThan(0.03);
     },
   );
 

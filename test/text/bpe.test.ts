@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DataError } from "../../src/errors.ts";
+import { ConfigError, DataError } from "../../src/errors.ts";
 import { learnBpe } from "../../src/text/bpe-learn.ts";
 import { Bpe, formatBpeCodes, parseBpeCodes, undoBpe } from "../../src/text/bpe.ts";
 import { countTokens, Vocabulary } from "../../src/text/vocabulary.ts";
@@ -14,7 +14,9 @@ interface SubwordsFixture {
   "version_0.1": LineChanges;
   merges_500: LineChanges;
   separator: { value: string; lines: string[] };
+  vocabulary_700: LineChanges;
   learnt: Record<string, string>;
+  repetitive: { words: Record<string, number>; codes: string };
 }
 
 function read(path: string): string {
@@ -43,6 +45,8 @@ describe("Bpe", () => {
     const file = Vocabulary.parse(read("../../data/lohelp-en-de/vocab.txt"), "vocab.txt");
     const bpe = new Bpe(codes, { vocabulary: new Set(file.fileTokens) });
     expect(segmentAll(bpe)).toEqual(applyChanges(fixture.plain, fixture.vocabulary));
+    const few = new Bpe(codes, { vocabulary: new Set(file.fileTokens.slice(0, 700)) });
+    expect(segmentAll(few)).toEqual(applyChanges(fixture.plain, fixture.vocabulary_700));
   });
 
   it("equals subword-nmt with codes of version 0.1", () => {
@@ -108,6 +112,18 @@ describe("learnBpe", () => {
       expect(formatBpeCodes(learnt)).toBe(expected);
     });
   }
+
+  it("equals subword-nmt where pairs overlap, tie and come back", () => {
+    const { words, codes: expected } = fixture.repetitive;
+    const learnt = learnBpe(new Map(Object.entries(words)), 3000, 1);
+    expect(formatBpeCodes(learnt)).toBe(expected);
+  });
+
+  it("refuses numbers below one", () => {
+    expect(() => learnBpe(new Map([["ab", 5]]), 0)).toThrow(ConfigError);
+    expect(() => learnBpe(new Map([["ab", 5]]), 9, 0)).toThrow(/minFrequency, received 0/);
+    expect(() => learnBpe(new Map([["a b", 5]]), 9)).toThrow(/words without blanks/);
+  });
 
   it("refuses a text without pairs of letters", () => {
     expect(() => learnBpe(new Map([["a", 5]]), 10)).toThrow(/at least two letters/);

@@ -23,6 +23,10 @@ const fixture = JSON.parse(
   readFileSync(new URL("../fixtures/text/moses.json", import.meta.url), "utf8"),
 ) as MosesFixture;
 const { lines } = fixture;
+/** Words that keep a full stop, by language and next word. */
+const prefixes = JSON.parse(
+  readFileSync(new URL("../fixtures/text/prefixes.json", import.meta.url), "utf8"),
+) as { words: string[]; kept: Record<string, Record<string, string[]>> };
 
 const VARIANTS: Record<"plain" | "dashes" | "escape" | "both", MosesTokenizerOptions> = {
   plain: { escape: false },
@@ -58,6 +62,16 @@ describe("MosesTokenizer", () => {
       expect(lines.map((line) => tokenizer.tokenize(line))).toEqual(expected);
     });
   }
+
+  it.each(Object.keys(prefixes.kept))("keeps the full stops that sacremoses keeps: %s", (code) => {
+    const tokenizer = new MosesTokenizer(code);
+    for (const [next, expected] of Object.entries(prefixes.kept[code]!)) {
+      const kept = prefixes.words.filter((word) => {
+        return tokenizer.tokenize(`${word}. ${next}`) === `${word}. ${next}`;
+      });
+      expect(kept).toEqual(expected);
+    }
+  });
 
   it("leaves nothing of blank lines", () => {
     expect(new MosesTokenizer("en").tokenize(" \u00a0\t")).toBe("");

@@ -81,6 +81,8 @@ describe("TextPipeline", () => {
     const normalizing = pipelineFor("de", { normalizePunctuation: true });
     expect(german.tokenize(raw)).toBe("„ Datei “ – Öffnen …");
     expect(normalizing.tokenize(raw)).toBe('" Datei " - Öffnen ...');
+    const mended = pipelineFor("en", { normalizePunctuation: true });
+    expect(mended.tokenize("it‘ s here, I' ve seen")).toBe("it 's here , I 've seen");
     const bare = pipelineFor("de", { lowercase: true, removePunctuation: true });
     expect(bare.tokenize("Öffnen, (Datei)!")).toBe("öffnen datei");
   });
