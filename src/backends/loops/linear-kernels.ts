@@ -9,8 +9,16 @@ export const columnSumKernel: LoopKernel = {
     const x = call.float("x");
     const n = call.shape("x")[1]!;
     const sums = new Float64Array(n);
-    for (let start = 0; start < x.length; start += n) {
-      for (let j = 0; j < n; j++) sums[j] = sums[j]! + x[start + j]!;
+    const end = x.length;
+    let start = 0;
+    for (; start + 4 * n <= end; start += 4 * n) {
+      const [second, third, fourth] = [start + n, start + 2 * n, start + 3 * n];
+      for (let j = 0; j < n; j++) {
+        sums[j]! += x[start + j]! + x[second + j]! + x[third + j]! + x[fourth + j]!;
+      }
+    }
+    for (; start < end; start += n) {
+      for (let j = 0; j < n; j++) sums[j]! += x[start + j]!;
     }
     call.out[0]!.set(sums);
   },
