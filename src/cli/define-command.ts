@@ -197,10 +197,7 @@ async function helpText(
     .usage(`${usage}\n\n${spec.summary}.`)
     .wrap(Math.min(columns, 110));
   for (const [name, schema] of Object.entries(flags)) {
-    const { group = "Flags:", hidden } = (schema.meta() ?? {}) as {
-      group?: string;
-      hidden?: boolean;
-    };
+    const { group = "Flags:", hidden } = (schema.meta() ?? {}) as FlagMeta;
     if (hidden === true) continue;
     instance.option(name, { describe: describeFlag(schema), group });
   }
@@ -210,10 +207,23 @@ async function helpText(
 
 /** A flag's description, the values that it takes, and its default. */
 export function describeFlag(schema: z.ZodType): string {
-  const { description = "", default: value, type, enum: choices } = jsonSchemaOf(schema);
-  const kind =
-    choices === undefined && (type === "string" || type === "object" || type === undefined);
-  const values = kind || type === "boolean" ? "" : ` (${expectedText(schema)})`;
-  const isShown = value !== undefined && value !== false;
-  return `${description}${values}${isShown ? ` [default: ${JSON.stringify(value)}]` : ""}`;
+  const json = jsonSchemaOf(schema);
+  const { defaultText } = (schema.meta() ?? {}) as FlagMeta;
+  const isClear =
+    json.enum === undefined && ["string", "array", "object"].includes(json.type ?? "string");
+  const values =
+    isClear || json.type === "boolean" ? "" : ` (${expectedText(schema).replace(/^an? /, "")})`;
+  const isShown = json.default !== undefined && json.default !== false;
+  const value = defaultText ?? (isShown ? JSON.stringify(json.default) : undefined);
+  return `${json.description ?? ""}${values}${value === undefined ? "" : ` [default: ${value}]`}`;
+}
+
+/** What a flag's schema may carry besides its description. */
+interface FlagMeta {
+  /** Heading in the help text. */
+  readonly group?: string;
+  /** Accepted, but not listed in the help text. */
+  readonly hidden?: boolean;
+  /** A default that is filled in elsewhere. */
+  readonly defaultText?: string;
 }

@@ -3,7 +3,9 @@ import { z } from "zod";
 import { ConfigError, UnknownNameError } from "../errors.ts";
 
 interface JsonSchema {
-  readonly type?: "integer" | "number" | "boolean" | "array" | "object" | "string";
+  readonly anyOf?: readonly JsonSchema[];
+  readonly const?: unknown;
+  readonly type?: "integer" | "number" | "boolean" | "array" | "object" | "string" | "null";
   readonly enum?: readonly unknown[];
   readonly items?: JsonSchema;
   readonly minimum?: number;
@@ -24,15 +26,16 @@ export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
 }
 
 /** What kind of text spells a value of the schema. */
-export type ValueKind = "string" | "number" | "boolean" | "list" | "mapping";
+export type ValueKind = "string" | "number" | "boolean" | "list" | "yaml";
 
 /** The kind of value that a schema wants. */
 export function valueKind(schema: z.ZodType): ValueKind {
-  const { type } = jsonSchemaOf(schema);
+  const { type, anyOf, enum: choices } = jsonSchemaOf(schema);
+  if (anyOf !== undefined || (type === undefined && choices === undefined)) return "yaml";
   if (type === "integer" || type === "number") return "number";
   if (type === "boolean") return "boolean";
   if (type === "array") return "list";
-  return type === "object" ? "mapping" : "string";
+  return type === "object" ? "yaml" : "string";
 }
 
 /** Words for what a schema expects, such as `a whole number from 2 to 8`. */
@@ -43,6 +46,13 @@ export function expectedText(schema: z.ZodType): string {
 function wordsOf(json: JsonSchema): string {
   if (json.enum !== undefined)
     return `one of ${json.enum.map((v) => JSON.stringify(v)).join(", ")}`;
+  if (json.const !== undefined) return JSON.stringify(json.const);
+  if (json.anyOf !== undefined) {
+    return json.anyOf
+      .filter(({ type }) => type !== "null")
+      .map(wordsOf)
+      .join(" or ");
+  }
   switch (json.type) {
     case "integer":
       return `a whole number${boundsOf(json)}`;
@@ -54,6 +64,8 @@ function wordsOf(json: JsonSchema): string {
       return `a list of ${json.items === undefined ? "values" : pluralOf(json.items)}`;
     case "object":
       return "keys and values";
+    case "null":
+      return "null";
     case "string":
     case undefined:
       break;

@@ -35,7 +35,7 @@ export function flagValue(schema: z.ZodType, text: string, where: string): unkno
       return text.trimStart().startsWith("[")
         ? configYaml(text, where)
         : splitList(text).map((part) => configYaml(part, where));
-    case "mapping":
+    case "yaml":
       return configYaml(text, where);
   }
 }

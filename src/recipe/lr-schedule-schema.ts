@@ -32,11 +32,15 @@ export const lrScheduleSection = defineSection({
       }),
     },
     piecewise_linear: {
-      summary: "linear warm-up to the first rate at the first step, then constant pieces",
+      summary:
+        "linear warm-up to the first rate at the first step, then one rate from each step on",
       aliases: ["piecewise"],
       params: z.strictObject({
-        schedule_steps: z.array(z.int().min(1)).min(1).describe("steps at which the rate changes"),
-        schedule_lrs: z.array(z.number().min(0)).min(1).describe("rate from each step on"),
+        schedule_steps: z
+          .array(z.int().min(1))
+          .min(1)
+          .describe("rising steps at which the rate changes"),
+        schedule_lrs: z.array(z.number().min(0)).min(1).describe("rates, one more than steps"),
       }),
     },
     linear: {
@@ -45,7 +49,11 @@ export const lrScheduleSection = defineSection({
         peak_lr: z.number().positive().default(5e-4).describe("rate at the end of the warm-up"),
         end_lr: z.number().min(0).default(0).describe("rate at the last step"),
         warmup_steps: z.int().min(0).default(0).describe("steps of linear warm-up"),
-        total_steps: z.int().min(1).optional().describe("last step [default: the run's last step]"),
+        total_steps: z
+          .int()
+          .min(1)
+          .optional()
+          .describe("length in steps [default: the length of the run]"),
       }),
     },
   },

@@ -1,6 +1,6 @@
 /** Metrics of decoded text. */
 import { z } from "zod";
-import { BLEU_TOKENIZERS } from "../metrics/bleu.ts";
+import { BLEU_SMOOTHINGS, BLEU_TOKENIZERS } from "../metrics/bleu.ts";
 import { defineSection } from "./section.ts";
 
 const metricClasses = {
@@ -9,13 +9,14 @@ const metricClasses = {
     aliases: ["sacre_bleu", "detok_bleu"],
     params: z.strictObject({
       tokenize: z.enum(BLEU_TOKENIZERS).default("13a").describe("tokenizer"),
+      smooth_method: z.enum(BLEU_SMOOTHINGS).default("exp").describe("smoothing"),
       lowercase: z.boolean().default(false).describe("ignore letter case"),
     }),
   },
   chrf: {
     summary: "chrF2 of whole texts, as sacrebleu computes it",
     params: z.strictObject({
-      word_order: z.int().min(0).max(2).default(0).describe("2 makes it chrF++"),
+      word_order: z.int().min(0).max(6).default(0).describe("word n-grams; 2: chrF++"),
       lowercase: z.boolean().default(false).describe("ignore letter case"),
     }),
   },

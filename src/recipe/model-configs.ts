@@ -2,8 +2,8 @@
  * model_configs.yml: what a model directory says about its model. Ours is complete, has a version,
  * and names vocabulary and codes by paths relative to itself; NeurST's own file is read as well.
  */
-import { existsSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { formatYaml, parseYaml, type YamlValue } from "../formats/yaml.ts";
@@ -11,6 +11,11 @@ import type { Recipe } from "./schema.ts";
 
 export const MODEL_CONFIGS_FILE = "model_configs.yml";
 const SCHEMA_VERSION = 1;
+
+/** The directory of a model that is given as a directory or as one of its files. */
+export function modelDirectoryOf(path: string): string {
+  return existsSync(path) && statSync(path).isFile() ? dirname(path) : path;
+}
 
 /** True if a directory holds a model's configuration. */
 export function hasModelConfigs(directory: string): boolean {

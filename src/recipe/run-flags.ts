@@ -1,6 +1,6 @@
 /** The recipe as command-line flags: every key, and the spellings of its section. */
 import { z } from "zod";
-import { jsonSchemaOf } from "./expected-text.ts";
+import { jsonSchemaOf, valueKind } from "./expected-text.ts";
 import { bareKeys, KEY_ALIASES, ownerOf, schemaOf, SECTION_NAMES, sectionOf } from "./schema.ts";
 import { paramNames, type Section } from "./section.ts";
 
@@ -34,8 +34,8 @@ export function bareFlags(): [key: string, schema: z.ZodType][] {
 function sectionFlags(name: string, section: Section): Record<string, z.ZodType> {
   const classes = Object.keys(section.classes);
   const group = titleOf(name, section);
-  const description = `${section.summary}: ${classes.join(", ")} [default: ${section.defaultClass}]`;
-  const meta = { description, group };
+  const description = `${section.summary}: ${classes.join(", ")}`;
+  const meta = { description, group, defaultText: section.defaultClass };
   const params = z.record(z.string(), z.unknown()).optional();
   return {
     [name]: z.string().optional().meta(meta),
@@ -50,10 +50,15 @@ function sectionFlags(name: string, section: Section): Record<string, z.ZodType>
 /** The schema without its default, which resolving fills in; the default stays in the text. */
 function optional(schema: z.ZodType, group: string): z.ZodType {
   const { default: value, description = "", path } = jsonSchemaOf(schema);
-  const bare = schema instanceof z.ZodDefault ? (schema.unwrap() as z.ZodType) : schema;
+  // Mappings are checked, and get their defaults, where the recipe is resolved.
+  const bare = valueKind(schema) === "yaml" ? z.unknown() : withoutDefault(schema);
   const text =
     value === undefined ? description : `${description} [default: ${JSON.stringify(value)}]`;
   return bare.optional().meta({ description: text, group, ...(path === true ? { path } : {}) });
+}
+
+function withoutDefault(schema: z.ZodType): z.ZodType {
+  return schema instanceof z.ZodDefault ? (schema.unwrap() as z.ZodType) : schema;
 }
 
 function titleOf(name: string, section: Section): string {

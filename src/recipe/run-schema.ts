@@ -35,9 +35,9 @@ export const runSection = defineSection({
           .default(1)
           .describe("seed of initial weights, shuffling and dropout"),
         backend: z
-          .enum(["auto", "wasm", "cpu", "tensorflow"])
+          .enum(["auto", "wasm", "cpu", "native"])
           .default("auto")
-          .describe("what computes: auto takes the fastest backend that works here"),
+          .describe("what computes: auto: wasm, or cpu where wasm does not work"),
       }),
     },
   },

@@ -6,7 +6,12 @@ import { hparamsSet } from "../models/hparams.ts";
 import { checkArchitecture } from "./architecture.ts";
 import { jsonSchemaOf } from "./expected-text.ts";
 import { configYaml } from "./flags.ts";
-import { hasModelConfigs, MODEL_CONFIGS_FILE, readModelConfigs } from "./model-configs.ts";
+import {
+  hasModelConfigs,
+  MODEL_CONFIGS_FILE,
+  modelDirectoryOf,
+  readModelConfigs,
+} from "./model-configs.ts";
 import { resolveSources, type ResolvedRecipe, type Source } from "./resolve.ts";
 import { schemaOf, type SectionName } from "./schema.ts";
 import { readSettings, type Setting, type Settings } from "./spellings.ts";
@@ -31,7 +36,8 @@ export function resolveRecipe({ configPaths = [], flags = {} }: RecipeInputs): R
   const existing: Source[] = [];
   const pretrained = lastText(explicit, "entry", "pretrain_model");
   if (pretrained !== undefined) existing.push(pretrainedSource(pretrained));
-  const modelDir = lastText(explicit, "run", "model_dir");
+  const model = lastText(explicit, "run", "model_dir");
+  const modelDir = model === undefined ? undefined : modelDirectoryOf(model);
   if (modelDir !== undefined && hasModelConfigs(modelDir)) existing.push(modelSource(modelDir));
   existing.forEach((source, i) => {
     checkArchitecture(source, [...existing.slice(i + 1), ...explicit]);
@@ -39,10 +45,18 @@ export function resolveRecipe({ configPaths = [], flags = {} }: RecipeInputs): R
   return resolveSources([...existing, ...explicit]);
 }
 
-/** The recipe that a model directory alone gives. */
-export function recipeOfModel(directory: string): ResolvedRecipe {
-  readModelConfigs(directory);
-  return resolveRecipe({ flags: { model_dir: directory } });
+/**
+ * The recipe that a model alone gives.
+ * @param path its directory or one of its files
+ * @param flags settings that go before the model's own
+ * @throws {DataError} if there is no model_configs.yml
+ */
+export function recipeOfModel(
+  path: string,
+  flags: Readonly<Record<string, unknown>> = {},
+): ResolvedRecipe {
+  readModelConfigs(modelDirectoryOf(path));
+  return resolveRecipe({ flags: { ...flags, model_dir: path } });
 }
 
 function configSource(path: string): Source {

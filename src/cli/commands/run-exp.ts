@@ -5,12 +5,10 @@ import { defineCommand } from "../define-command.ts";
 import { terminalReporter } from "../progress.ts";
 
 const own = {
-  config_paths: commaList
-    .optional()
-    .meta({
-      description: "configuration files, separated by commas; later ones win",
-      group: "Run:",
-    }),
+  config_paths: commaList.optional().meta({
+    description: "configuration files, separated by commas; later ones win",
+    group: "Run:",
+  }),
   print_config: z
     .boolean()
     .default(false)
@@ -45,6 +43,7 @@ export const runExpCommand = defineCommand({
     const report = await runRecipe(resolved.recipe, {
       reporter: terminalReporter(io),
       signal: io.signal,
+      now: io.now,
     });
     return { json: report.json, text: report.text, exitCode: report.interrupted ? 130 : 0 };
   },

@@ -22,15 +22,14 @@ export const scoreCommand = defineCommand({
   ],
   async run(flags) {
     const { scoreFiles } = await import("../../recipe/score-files.ts");
-    const json = await scoreFiles({
-      references: flags.ref,
-      hypotheses: flags.hyp,
-      metric: flags.metric,
-      tokenize: flags.tokenize,
-      smoothMethod: flags.smooth_method,
-      wordOrder: flags.word_order,
-      lowercase: flags.lowercase,
-    });
+    const { metric, tokenize, smooth_method, word_order, lowercase } = flags;
+    const json = await scoreFiles(
+      flags.hyp,
+      flags.ref,
+      metric === "bleu"
+        ? { class: metric, tokenize, smooth_method, lowercase }
+        : { class: metric, word_order, lowercase },
+    );
     return { json, text: `${json.name} = ${json.score.toFixed(2)}\n${json.signature}` };
   },
 });

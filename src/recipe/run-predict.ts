@@ -1,0 +1,97 @@
+/** Entry predict: decodes a data set and scores it. */
+import { join } from "node:path";
+import { writeFileAtomic } from "../data/atomic-file.ts";
+import { createModelScorer } from "../models/scorer.ts";
+import { loadModel } from "./load-model.ts";
+import { modelDirectoryOf } from "./model-configs.ts";
+import {
+  requiredDataset,
+  requiredModelDir,
+  sentencesPerBatch,
+  type RunContext,
+  type RunReport,
+} from "./run-report.ts";
+import type { Recipe } from "./schema.ts";
+import { scoreText, type TextScore } from "./score-text.ts";
+import { translate, type Translation } from "./translate.ts";
+import { readSourceText } from "./translation-task.ts";
+
+type PredictEntry = Extract<Recipe["entry"], { class: "predict" }>;
+
+/** Translates the data set, writes hypotheses and metrics, and reports both places. */
+export async function runPredict(
+  recipe: Recipe,
+  entry: PredictEntry,
+  { reporter, signal, now }: RunContext,
+): Promise<RunReport> {
+  const dataset = requiredDataset(recipe);
+  const modelDir = requiredModelDir(recipe);
+  const loaded = loadModel(modelDir, recipe);
+  const scorer = createModelScorer(loaded.model);
+  try {
+    const text = await readSourceText(loaded.task, dataset);
+    const start = now();
+    const translations = await translate(scorer, text.sources, {
+      task: loaded.task,
+      search: recipe.search_method,
+      batchSentences: sentencesPerBatch(recipe),
+      seed: recipe.run.seed,
+      progress: reporter.progress("translate", "sentences"),
+      signal,
+    });
+    const seconds = now() - start;
+    const best = translations.map((hypotheses) => hypotheses[0]!.text);
+    const score = text.references === null ? null : scoreText(best, text.references, recipe.metric);
+    const directory = modelDirectoryOf(modelDir);
+    const outputFile = entry.output_file ?? join(directory, "hypotheses.txt");
+    const metricFile = entry.save_metric ?? join(directory, "metrics.json");
+    const figures = {
+      ...score,
+      sentences: best.length,
+      model: loaded.format,
+      step: loaded.step,
+    };
+    writeFileAtomic(outputFile, hypothesisLines(translations));
+    writeFileAtomic(metricFile, `${JSON.stringify(figures, null, 2)}\n`);
+    const milliseconds = (1000 * seconds) / best.length;
+    return {
+      json: {
+        ...figures,
+        bytes: loaded.bytes,
+        ms_per_sentence: milliseconds,
+        output_file: outputFile,
+        save_metric: metricFile,
+      },
+      text: describe(score, { sentences: best.length, milliseconds, outputFile, metricFile }),
+      interrupted: false,
+    };
+  } finally {
+    scorer.close();
+    loaded.model.dispose();
+  }
+}
+
+/** One line for each source; with several hypotheses `source ||| text ||| score` lines, best first. */
+function hypothesisLines(translations: readonly (readonly Translation[])[]): string {
+  const isNBest = translations.some((hypotheses) => hypotheses.length > 1);
+  const lines = translations.flatMap((hypotheses, source) =>
+    isNBest
+      ? hypotheses.map(({ text, score }) => `${source} ||| ${text} ||| ${score.toFixed(6)}`)
+      : [hypotheses[0]!.text],
+  );
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function describe(
+  score: TextScore | null,
+  at: { sentences: number; milliseconds: number; outputFile: string; metricFile: string },
+): string {
+  const lines =
+    score === null ? [] : [`${score.name} = ${score.score.toFixed(2)}`, score.signature];
+  return [
+    ...lines,
+    `${at.sentences} sentences, ${at.milliseconds.toFixed(1)} ms each`,
+    `hypotheses: ${at.outputFile}`,
+    `metrics: ${at.metricFile}`,
+  ].join("\n");
+}

@@ -1,0 +1,46 @@
+/** What a run gives back. */
+import { ConfigError } from "../errors.ts";
+import type { RunReporter } from "./run-reporter.ts";
+import type { Recipe } from "./schema.ts";
+
+/** How a run is watched and stopped. */
+export interface RunContext {
+  readonly reporter: RunReporter;
+  /** Aborting it ends the run at the next good moment. */
+  readonly signal?: AbortSignal | undefined;
+  /** Seconds since some moment, for timings in the report. */
+  readonly now: () => number;
+}
+
+/** The outcome of a run. */
+export interface RunReport {
+  /** Plain values for `--json`. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** A few lines for people. */
+  readonly text: string;
+  /** True where the signal ended the run. */
+  readonly interrupted: boolean;
+}
+
+/** The model directory of a recipe. @throws {ConfigError} if there is none */
+export function requiredModelDir(recipe: Recipe): string {
+  const { model_dir: directory } = recipe.run;
+  if (directory !== undefined) return directory;
+  throw new ConfigError(
+    "model_dir: expected the directory of the model, received nothing. Give --model_dir.",
+  );
+}
+
+/** The data set of a recipe. @throws {ConfigError} if there is none */
+export function requiredDataset(recipe: Recipe): NonNullable<Recipe["dataset"]> {
+  if (recipe.dataset !== null) return recipe.dataset;
+  throw new ConfigError(
+    "dataset: expected data, received nothing. Give --src_file and --trg_file, or dataset.params " +
+      "in a configuration file.",
+  );
+}
+
+/** Sentences of a batch where a recipe evaluates or predicts. */
+export function sentencesPerBatch({ task }: Recipe): number {
+  return task.batch_by_tokens ? 32 : (task.batch_size_per_gpu ?? task.batch_size);
+}
