@@ -55,6 +55,14 @@ describe("TextPipeline", () => {
     expect(ids.includes(vocabulary.unkId)).toBe(false);
   });
 
+  it("splits subwords that the vocabulary lacks, as NeurST does", () => {
+    const line = "To Delete an Installed XML Filter";
+    const unknown = "To Delete an Inst@@ alled XML Filter".split(" ");
+    expect(english.idsOf(unknown).includes(vocabulary.unkId)).toBe(true);
+    expect(english.segment(line).join(" ")).toBe("To Delete an Inst@@ all@@ ed XML Filter");
+    expect(english.encode(line).includes(vocabulary.unkId)).toBe(false);
+  });
+
   it("encodes an empty line as the end of a sequence", () => {
     expect(Array.from(english.encode(" "))).toEqual([vocabulary.eosId]);
     expect(english.decode([vocabulary.eosId])).toBe("");
