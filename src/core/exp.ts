@@ -8,6 +8,9 @@ import { HALF_EVEN_SHIFT } from "./affine.ts";
 
 const f = Math.fround;
 
+/** Local: some module loaders look an import up at every use. */
+const SHIFT = HALF_EVEN_SHIFT;
+
 const LOG2_E = f(Math.LOG2E);
 /** ln 2 in two parts; the first has 10 significant bits, so its multiples by exponents are exact. */
 const LN2_HIGH = 0.693359375;
@@ -38,7 +41,7 @@ const POWERS_OF_TWO = Float32Array.from({ length: 254 }, (_, i) => 2 ** (i - 126
 export function exp32(x: number): number {
   if (x < EXP_ZERO_BELOW) return 0;
   if (x > EXP_INFINITE_ABOVE) return Infinity;
-  const n = f(x * LOG2_E) + HALF_EVEN_SHIFT - HALF_EVEN_SHIFT;
+  const n = f(x * LOG2_E) + SHIFT - SHIFT;
   const r = f(f(x - f(n * LN2_HIGH)) - f(n * LN2_LOW));
   let q = f(f(E5 * r) + E4);
   q = f(f(q * r) + E3);

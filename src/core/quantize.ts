@@ -3,7 +3,7 @@
  * loops also run as backend kernels over views of wasm memory, so nothing is allocated per element.
  * Input and output may be the same array.
  */
-import { HALF_EVEN_SHIFT, type Grid } from "./affine.ts";
+import { HALF_EVEN_SHIFT as SHIFT, type Grid } from "./affine.ts";
 import { ShapeError } from "../errors.ts";
 
 /** An array of integer codes; Float32Array holds them as whole numbers for exact float products. */
@@ -144,8 +144,9 @@ function roundRunHalfEven(x: Float32Array, out: Float32Array, run: Run): void {
   const { start, end } = run;
   const { scale, qmin, qmax } = run.grid;
   const step = run.dequantize ? scale : 1;
+  const shift = SHIFT; // some module loaders look an import up at every use
   for (let i = start; i < end; i++) {
-    const q = Math.fround(x[i]! / scale) + HALF_EVEN_SHIFT - HALF_EVEN_SHIFT;
+    const q = Math.fround(x[i]! / scale) + shift - shift;
     out[i] = (q < qmin ? qmin : q > qmax ? qmax : q) * step;
   }
 }
@@ -170,9 +171,10 @@ function roundRowsHalfEven(x: Float32Array, out: Float32Array, job: Job): void {
   const scales = Float32Array.from(job.grids, (grid) => grid.scale);
   const steps = job.dequantize ? scales : new Float32Array(channels).fill(1);
   const { qmin, qmax } = job.grids[0]!;
+  const shift = SHIFT;
   for (let o = 0, i = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++, i++) {
-      const q = Math.fround(x[i]! / scales[c]!) + HALF_EVEN_SHIFT - HALF_EVEN_SHIFT;
+      const q = Math.fround(x[i]! / scales[c]!) + shift - shift;
       out[i] = (q < qmin ? qmin : q > qmax ? qmax : q) * steps[c]!;
     }
   }
