@@ -117,27 +117,38 @@ export class BestCheckpoints {
   }
 
   /**
-   * Validates the model as it is, keeps it if it is among the best, then does the same with the mean
-   * of the last validated checkpoints; the model has its own weights again afterwards.
+   * Validates the model as it is, and the mean of the last validated checkpoints; keeps what is
+   * among the best. The model has its own weights again afterwards. If a validation throws, nothing
+   * has happened.
    * @throws {TrainingError} if a score is not finite
    */
-  async add(model: Seq2SeqModel, step: number, validator: Validator): Promise<ValidationOutcome> {
+  async add(
+    model: Seq2SeqModel,
+    step: number,
+    validator: Validator,
+    signal?: AbortSignal,
+  ): Promise<ValidationOutcome> {
+    const judge = (): Promise<Validation> => validated(model, step, validator, signal);
     const weights = await readWeights(model.variables);
-    const validation = await validated(model, step, validator);
-    const before = this.#progress;
-    const entry = { name: `ckpt-${step}`, step, score: validation.score };
-    const best = ranked([...before.best, entry]).slice(-this.#keep);
-    const isBest = best.at(-1) === entry;
-    if (best.includes(entry)) this.#best.write(entry, weights);
-    this.#best.commit(best);
-    this.#progress = {
-      ...before,
-      last_step: step,
-      best,
-      worse: isBest ? 0 : before.worse + 1,
-    };
-    const average = await this.#addAverage(model, entry, weights, validator);
-    return { step, validation, isBest, average };
+    const validation = await judge();
+    const mean = this.#meanWith(weights);
+    let average: Validation | null = null;
+    if (mean !== null) {
+      try {
+        assignWeights(model, mean, "average of checkpoints");
+        average = await judge();
+      } finally {
+        assignWeights(model, weights, `step ${step}`);
+      }
+    }
+    const isBest = this.#keepBest({ name: `ckpt-${step}`, step, score: validation.score }, weights);
+    this.#keepRecent({ name: `ckpt-${step}`, step, score: validation.score }, weights);
+    if (mean === null || average === null) return { step, validation, isBest, average: null };
+    const isBestAverage = this.#keepAverage(
+      { name: `ckpt-${step}`, step, score: average.score },
+      mean,
+    );
+    return { step, validation, isBest, average: { validation: average, isBest: isBestAverage } };
   }
 
   /** Ends the run early in the state. */
@@ -152,34 +163,40 @@ export class BestCheckpoints {
     this.#recent?.deleteObsolete();
   }
 
-  async #addAverage(
-    model: Seq2SeqModel,
-    entry: CheckpointEntry,
-    weights: Weights,
-    validator: Validator,
-  ): Promise<ValidationOutcome["average"]> {
-    if (this.#average === null || this.#recent === null) return null;
+  /** The mean of the last validated checkpoints and this one, or null if it is the only one. */
+  #meanWith(weights: Weights): Weights | null {
+    const recent = this.#recent;
+    if (recent === null || this.#keep < 2 || this.#progress.recent.length === 0) return null;
+    const earlier = this.#progress.recent.slice(1 - this.#keep);
+    return averageWeights([...earlier.map((entry) => recent.readWeights(entry)), weights]);
+  }
+
+  #keepBest(entry: CheckpointEntry, weights: Weights): boolean {
+    const best = ranked([...this.#progress.best, entry]).slice(-this.#keep);
+    const isBest = best.at(-1) === entry;
+    if (best.includes(entry)) this.#best.write(entry, weights);
+    this.#best.commit(best);
+    const worse = isBest ? 0 : this.#progress.worse + 1;
+    this.#progress = { ...this.#progress, last_step: entry.step, best, worse };
+    return isBest;
+  }
+
+  #keepRecent(entry: CheckpointEntry, weights: Weights): void {
+    if (this.#recent === null) return;
     const recent = [...this.#progress.recent, entry].slice(-this.#keep);
     this.#recent.write(entry, weights);
     this.#recent.commit(recent);
     this.#progress = { ...this.#progress, recent };
-    if (recent.length < 2) return null;
-    const mean = averageWeights(recent.map((member) => this.#recent!.readWeights(member)));
-    const { step } = entry;
-    assignWeights(model, mean, "average of checkpoints");
-    let validation: Validation;
-    try {
-      validation = await validated(model, step, validator);
-    } finally {
-      assignWeights(model, weights, entry.name);
-    }
-    const average = { name: `ckpt-${step}`, step, score: validation.score };
-    const best = ranked([...this.#progress.best_average, average]).slice(-1);
-    const isBest = best.includes(average);
-    if (isBest) this.#average.write(average, mean);
-    this.#average.commit(best);
+  }
+
+  /** One average is kept: the best. */
+  #keepAverage(entry: CheckpointEntry, mean: Weights): boolean {
+    const best = ranked([...this.#progress.best_average, entry]).slice(-1);
+    const isBest = best.includes(entry);
+    if (isBest) this.#average?.write(entry, mean);
+    this.#average?.commit(best);
     this.#progress = { ...this.#progress, best_average: best };
-    return { validation, isBest };
+    return isBest;
   }
 }
 
@@ -192,8 +209,9 @@ async function validated(
   model: Seq2SeqModel,
   step: number,
   validator: Validator,
+  signal: AbortSignal | undefined,
 ): Promise<Validation> {
-  const validation = await validator.validate(model, step);
+  const validation = await validator.validate(model, step, signal);
   if (Number.isFinite(validation.score)) return validation;
   throw new TrainingError(
     `validation at step ${step}: expected a finite score, received ${validation.score}. ` +

@@ -236,7 +236,7 @@ export class Trainer {
     const { model, validation } = this.#options;
     const best = this.#best!;
     try {
-      const outcome = await best.add(model, this.#step, validation!.validator);
+      const outcome = await best.add(model, this.#step, validation!.validator, signal);
       const { average } = outcome;
       const log = (
         kind: "validation" | "average",

@@ -11,6 +11,9 @@ export interface Validation {
 
 /** Judges the current weights of a model; the same weights must give the same judgement. */
 export interface Validator {
-  /** @param step step of the weights, for messages */
-  validate(model: Seq2SeqModel, step: number): Promise<Validation>;
+  /**
+   * @param step step of the weights, for messages
+   * @param signal when aborted, the validation may end by throwing; a resumed run repeats it
+   */
+  validate(model: Seq2SeqModel, step: number, signal?: AbortSignal): Promise<Validation>;
 }

@@ -29,7 +29,7 @@ function makeVariables(): Map<string, tf.Variable> {
   return new Map(
     Object.entries(fixture.initial).map(([name, values]) => [
       name,
-      tf.tidy(() => tf.variable(tf.tensor(values, fixture.shapes[name]!, "float32"))),
+      tf.tidy(() => tf.variable(tf.tensor(values, fixture.shapes[name], "float32"))),
     ]),
   );
 }
@@ -38,7 +38,7 @@ function applyStep(adam: Adam, step: number, names = Object.keys(fixture.shapes)
   const { learning_rate: rate, gradients } = fixture.steps[step]!;
   tf.tidy(() => {
     const tensors = names.map(
-      (name) => [name, tf.tensor(gradients[name]!, fixture.shapes[name]!, "float32")] as const,
+      (name) => [name, tf.tensor(gradients[name]!, fixture.shapes[name], "float32")] as const,
     );
     adam.apply(new Map(tensors), () => rate);
   });

@@ -5,9 +5,11 @@ import { decodeTfEvents } from "../../src/formats/tfevents.ts";
 import { CheckpointError, ConfigError } from "../../src/errors.ts";
 import { loadCheckpoint } from "../../src/train/checkpoint-store.ts";
 import { Trainer } from "../../src/train/trainer.ts";
+import type { Validator } from "../../src/train/validator.ts";
 import type { TrainerOptions, TrainResult } from "../../src/train/train-options.ts";
 import { describeBackends } from "../helpers/backend-variants.ts";
 import {
+  biasValidator,
   filesOf,
   QUANT,
   temporaryDirectory,
@@ -127,6 +129,32 @@ describe("resuming", () => {
     for (const [name, bytes] of Object.entries(expected)) {
       // The index lists ckpt-4 and the lengths of the logs, which are the same.
       if (name !== "checkpoint") expect(received[name] === bytes, name).toBe(true);
+    }
+  });
+
+  it("repeats a validation that a signal has cut short", async () => {
+    const whole = await start();
+    await runProcess(whole);
+    const directory = temporaryDirectory();
+    const controller = new AbortController();
+    let calls = 0;
+    const validator: Validator = {
+      validate: (model, step, signal) => {
+        // The fifth call judges the average at step 4.
+        if (++calls === 5) controller.abort();
+        signal?.throwIfAborted();
+        return biasValidator.validate(model, step);
+      },
+    };
+    const validation = tinyValidation(directory, { validator });
+    const trainer = new Trainer(tinyOptions(directory, tinyModel(), { validation }));
+    const result = await trainer.train({}, controller.signal);
+    trainer.dispose();
+    expect(result).toMatchObject({ status: "interrupted", step: 4, best: { step: 0 } });
+    await runProcess(directory);
+    const [received, expected] = [filesOf(directory), filesOf(whole)];
+    for (const name of Object.keys(expected)) {
+      if (name !== "checkpoint") expect(received[name] === expected[name], name).toBe(true);
     }
   });
 

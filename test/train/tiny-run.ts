@@ -30,9 +30,12 @@ export function temporaryDirectory(): string {
 }
 
 /** A model with the same initial weights each time, disposed at the test's end. */
-export function tinyModel(quantConfig: QuantConfig | null = QUANT): Transformer {
+export function tinyModel(
+  quantConfig: QuantConfig | null = QUANT,
+  dropout: "dp0.1" | "dp0.0" = "dp0.1",
+): Transformer {
   const model = new Transformer({
-    params: hparamsSet("transformer_8_1e_1d_2h")["model.params"],
+    params: hparamsSet(`transformer_8_1e_1d_2h_${dropout}`)["model.params"],
     sourceVocabSize: VOCABULARY,
     targetVocabSize: VOCABULARY,
     quantConfig,
