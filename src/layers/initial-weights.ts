@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 
 /** The host's initializer type, which it does not export by name. */
-export type Initializer = ReturnType<typeof tf.initializers.zeros>;
+export type Initializer = ReturnType<typeof tf.initializers.ones>;
 
 /**
  * Seed of one variable: FNV-1a over its name, mixed with the model's seed. Never 0, which the

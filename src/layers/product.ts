@@ -47,7 +47,7 @@ export function linearProduct(
   const { pass } = options;
   const { left, right } = report(x, kernel, options);
   if (pass.products === "values" || left === null || right === null) {
-    return linear(valuesOf(x, pass) as tf.Tensor2D, valuesOf(kernel, pass) as tf.Tensor2D, bias);
+    return linear(valuesOf<tf.Tensor2D>(x, pass), valuesOf<tf.Tensor2D>(kernel, pass), bias);
   }
   const y = productOfCodes(x, kernel, { left, right, transposeB: false });
   return (bias === null ? y : tf.add(y, bias)) as tf.Tensor2D;

@@ -3,12 +3,13 @@ import * as tf from "@tensorflow/tfjs";
 import type { QuantKind } from "../core/qtype.ts";
 import { ConfigError, ExportError, UnknownNameError } from "../errors.ts";
 import { quantConfigFromHost, quantConfigToHost, type QuantConfig } from "../quant/config.ts";
-import { withPass, type Pass, type QuantizedWeight, type TensorGrid } from "../quant/pass.ts";
+import { withPass, type Pass } from "../quant/pass.ts";
 import { QuantPolicy, type LayerQuantSettings } from "../quant/policy.ts";
 import { Quantizer } from "../quant/quantizers.ts";
 import { SeedSequence } from "../quant/seed-sequence.ts";
 import { QUANT_STRATEGIES } from "../quant/strategies.ts";
 import type { Initializer } from "./initial-weights.ts";
+import { cachedWeight, keepIn, recordGrid } from "./pass-cache.ts";
 
 type Layer = tf.layers.Layer;
 type HostLayerArgs = NonNullable<ConstructorParameters<typeof tf.layers.Layer>[0]>;
@@ -91,7 +92,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
   /** Variables of this layer (not of its sublayers), clips included, by checkpoint name. */
   namedVariables(): ReadonlyMap<string, tf.Variable> {
     return new Map(
-      [...this.#variables].map(([name, v]) => [`${this.name}/${name}`, v.read() as tf.Variable]),
+      [...this.#variables].map(([name, v]) => [`${this.name}/${name}`, engineVariable(v)]),
     );
   }
 
@@ -253,7 +254,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
 
   /** Builds before the host enters its name scope, so that names are exactly `<layer>/<weight>`. */
   override apply(...args: Parameters<Layer["apply"]>): ReturnType<Layer["apply"]> {
-    const inputs = [args[0]].flat() as (tf.Tensor | tf.SymbolicTensor)[];
+    const inputs = Array.isArray(args[0]) ? args[0] : [args[0]];
     if (!this.built) {
       const shapes = inputs.map((input) => input.shape as tf.Shape);
       this.build(shapes.length === 1 ? shapes[0]! : shapes);
@@ -353,33 +354,11 @@ export abstract class QuantLayer extends tf.layers.Layer {
   }
 }
 
-function cachedWeight(pass: Pass, weight: tf.LayerVariable): QuantizedWeight {
-  let cached = pass.weights.get(weight.name);
-  if (cached === undefined) {
-    cached = { values: null, codes: null };
-    pass.weights.set(weight.name, cached);
-  }
-  return cached;
-}
-
-/** Notes in the pass which grid a tensor lies on, so that products find it. */
-function recordGrid(x: tf.Tensor, quantizer: Quantizer, pass: Pass, holdsCodes: boolean): void {
-  const { path, bits, maxAbsCode, axis } = quantizer;
-  const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
-  const grid: TensorGrid = { quantizer: path, bits, maxAbsCode, axis, scale, holdsCodes };
-  pass.grids.set(x.dataId, grid);
-}
-
-function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {
-  let scale = pass.scales.get(quantizer.path);
-  if (scale === undefined) {
-    scale = keepIn(pass, quantizer.scale());
-    pass.scales.set(quantizer.path, scale);
-  }
-  return scale;
-}
-
-/** Evaluation passes outlive the tidy of one call; training passes end with theirs. */
-function keepIn<T extends tf.Tensor>(pass: Pass, tensor: T): T {
-  return pass.training ? tensor : tf.keep(tensor);
+/** The engine's variable inside the host's, whose type hides it. */
+function engineVariable(variable: tf.LayerVariable): tf.Variable {
+  const inner: tf.Tensor = variable.read();
+  if (inner instanceof tf.Variable) return inner as tf.Variable;
+  throw new ConfigError(
+    `${variable.name}: expected a variable, received a tensor. Use TensorFlow.js 4.22.`,
+  );
 }

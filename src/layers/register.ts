@@ -11,8 +11,6 @@ import { PrePostWrapper } from "./pre-post-wrapper.ts";
 import { TransformerDecoder } from "./transformer-decoder.ts";
 import { TransformerEncoder } from "./transformer-encoder.ts";
 
-type LayerClass = tf.serialization.SerializableConstructor<tf.layers.Layer>;
-
 /** Layers that a host model may hold. */
 export const HOST_LAYERS = [
   QuantDense,
@@ -30,5 +28,5 @@ export const HOST_LAYERS = [
 
 /** Registers every layer with TensorFlow.js. May be called again. */
 export function registerLayers(): void {
-  for (const layer of HOST_LAYERS) tf.serialization.registerClass(layer as unknown as LayerClass);
+  for (const layer of HOST_LAYERS) tf.serialization.registerClass(layer);
 }

@@ -129,7 +129,7 @@ function paramsError(error: z.ZodError, params: unknown): ConfigError | UnknownN
   const key = String(issue.path[0] ?? "");
   const value: unknown = (params as Record<string, unknown> | null | undefined)?.[key];
   return new ConfigError(
-    `model.params.${key}: expected ${issue.message}, received ${JSON.stringify(value) ?? "nothing"}. ` +
+    `model.params.${key}: expected ${issue.message}, received ${value === undefined ? "nothing" : JSON.stringify(value)}. ` +
       `Give it in the configuration, or choose an hparams_set.`,
   );
 }

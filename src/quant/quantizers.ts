@@ -1,5 +1,5 @@
 /** A quantizer: what one weight or activation is rounded with. */
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 import { gridOf } from "../core/affine.ts";
 import { qtypeOf, type QuantKind } from "../core/qtype.ts";
 import { fakeQuant, fakeQuantCodes, gridScale, type FakeQuantSpec } from "../ops/fake-quant.ts";

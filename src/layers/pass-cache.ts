@@ -1,0 +1,41 @@
+/** What layers keep in a pass: quantized weights, scales, and the grids that tensors lie on. */
+import * as tf from "@tensorflow/tfjs";
+import type { Pass, QuantizedWeight, TensorGrid } from "../quant/pass.ts";
+import type { Quantizer } from "../quant/quantizers.ts";
+
+/** The entry of a weight in a pass, made empty at first use. */
+export function cachedWeight(pass: Pass, weight: tf.LayerVariable): QuantizedWeight {
+  let cached = pass.weights.get(weight.name);
+  if (cached === undefined) {
+    cached = { values: null, codes: null };
+    pass.weights.set(weight.name, cached);
+  }
+  return cached;
+}
+
+/** Notes in the pass which grid a tensor lies on, so that products find it. */
+export function recordGrid(
+  x: tf.Tensor,
+  quantizer: Quantizer,
+  pass: Pass,
+  holdsCodes: boolean,
+): void {
+  const { path, bits, maxAbsCode, axis } = quantizer;
+  const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
+  const grid: TensorGrid = { quantizer: path, bits, maxAbsCode, axis, scale, holdsCodes };
+  pass.grids.set(x.dataId, grid);
+}
+
+function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {
+  let scale = pass.scales.get(quantizer.path);
+  if (scale === undefined) {
+    scale = keepIn(pass, quantizer.scale());
+    pass.scales.set(quantizer.path, scale);
+  }
+  return scale;
+}
+
+/** Evaluation passes outlive the tidy of one call; training passes end with theirs. */
+export function keepIn<T extends tf.Tensor>(pass: Pass, tensor: T): T {
+  return pass.training ? tensor : tf.keep(tensor);
+}
