@@ -8,6 +8,7 @@ float32; printed from the highest degree down.
     python scripts/oracles/polynomials.py
 """
 
+import hashlib
 from fractions import Fraction
 from math import factorial
 
@@ -31,7 +32,23 @@ def fit(function, low, high, degree):
     return [float(np.float32(c)) for c in reversed(coefficients)]
 
 
+HALF_LN2 = np.log(2) / 2 * 1.0001
+
+
+def exp32(x):
+    """src/core/exp.ts, exp32 in numpy float32, for -87 <= x <= 88."""
+    f = np.float32
+    n = np.rint(x * f(np.log2(np.e)))
+    r = (x - n * f(0.693359375)) - n * f(np.log(2) - 0.693359375)
+    top, *rest = fit(exp_rest, -HALF_LN2, HALF_LN2, 5)
+    q = f(top)
+    for c in rest:
+        q = q * r + f(c)
+    return ((q * (r * r) + r) + f(1)) * np.exp2(n.astype(np.float64)).astype(f)
+
+
 if __name__ == "__main__":
-    half = np.log(2) / 2 * 1.0001
-    print("exp", fit(exp_rest, -half, half, 5))
+    print("exp", fit(exp_rest, -HALF_LN2, HALF_LN2, 5))
     print("log", fit(log_rest, np.sqrt(0.5) - 1, np.sqrt(2) - 1, 8))
+    x = (np.arange(175 * 2048 + 1) / 2048 - 87).astype(np.float32)
+    print("exp32 from -87 to 88 by 1/2048, sha256", hashlib.sha256(exp32(x).tobytes()).hexdigest())

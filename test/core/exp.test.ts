@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { exp32, log32 } from "../../src/core/exp.ts";
 
@@ -39,6 +40,13 @@ describe("exp32", () => {
     });
     expect(words).toEqual(["3f67a36d", "3ebc5ab2", "3cca88fe", "310da433", "c60f89", "4142eb7f"]);
   });
+});
+
+it("exp32 equals the same steps in numpy float32 from −87 to 88, bit for bit", () => {
+  // scripts/oracles/polynomials.py
+  const y = Float32Array.from({ length: 175 * 2048 + 1 }, (_, i) => exp32(i / 2048 - 87));
+  const hash = createHash("sha256").update(new Uint8Array(y.buffer)).digest("hex");
+  expect(hash).toBe("8f335589e7f25c2b92e5e4dfe17215ba7826ca7d5c10023ebbd03d9b6a231cd2");
 });
 
 describe("log32", () => {

@@ -85,6 +85,13 @@ describe("RandomStream", () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(150);
   });
 
+  it("draws whole numbers evenly where 2^32 is no multiple of the count", () => {
+    const stream = new RandomStream({ seed: 5, stream: 2 });
+    const draws = Array.from({ length: 6000 }, () => stream.integer(3 * 2 ** 30));
+    const low = draws.filter((v) => v < 2 ** 30).length;
+    expect(Math.abs(low - 2000)).toBeLessThan(200);
+  });
+
   it("draws standard normal numbers", () => {
     const stream = new RandomStream({ seed: 5, stream: 1 });
     const x = Array.from({ length: 50_000 }, () => stream.normal());
