@@ -44,6 +44,7 @@ export function batchMatMul(
         `Convert them with tf.cast.`,
     );
   }
+  if (isCheaperSwapped(a, b, transposed)) return swappedProduct(context, a, b);
   const { backend } = context;
   const left = plainOperand(context, a, transposed.a);
   const right = plainOperand(context, b, transposed.b);
@@ -54,6 +55,30 @@ export function batchMatMul(
     multiplyAll(context, left, right, { out, ...sizes });
   if (left !== a) backend.disposeData(left.dataId);
   if (right !== b) backend.disposeData(right.dataId);
+  return out;
+}
+
+/**
+ * Whether a·bᵀ costs less as (b·aᵀ)ᵀ. Either way one operand is transposed and the right one is
+ * packed; with few rows in a, moving a and the result is less than moving b.
+ */
+function isCheaperSwapped(
+  a: tf.TensorInfo,
+  b: tf.TensorInfo,
+  transposed: { readonly a: boolean; readonly b: boolean },
+): boolean {
+  if (transposed.a || !transposed.b || a.shape.length !== 2 || b.shape.length !== 2) return false;
+  const [m, k] = a.shape as [number, number];
+  const n = b.shape[0]!;
+  return m * (2 * k + n) < 2 * k * n;
+}
+
+function swappedProduct(context: MatMulContext, a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo {
+  const right = plainOperand(context, a, true);
+  const product = batchMatMul(context, b, right, { a: false, b: false });
+  context.backend.disposeData(right.dataId);
+  const out = plainOperand(context, product, true);
+  context.backend.disposeData(product.dataId);
   return out;
 }
 

@@ -48,6 +48,7 @@ const CASES = [
   { a: [], b: [], m: 1, k: 1, n: 1 },
   { a: [], b: [], m: 7, k: 33, n: 5 },
   { a: [], b: [], m: 64, k: 31, n: 129 },
+  { a: [], b: [], m: 3, k: 40, n: 200 },
   { a: [3], b: [3], m: 5, k: 7, n: 3 },
   { a: [3], b: [1], m: 20, k: 32, n: 19 },
   { a: [2, 3], b: [2, 3], m: 17, k: 32, n: 33 },
@@ -87,6 +88,15 @@ describe("products on wasm", () => {
     expect(together[1]).toEqual(alone[0]);
     const large = tf.matMul(tf.tile(a, [1, 9, 1]), b).arraySync() as number[][][];
     expect(large[1]!.slice(0, 3)).toEqual(alone[0]);
+  });
+
+  it("give a row the same bits whatever the number of rows", () => {
+    // Few rows take another way through a transposed right operand than many.
+    const a = normalTensor<tf.Rank.R2>([90, 40], 1);
+    const b = normalTensor<tf.Rank.R2>([200, 40], 2);
+    const many = tf.matMul(a, b, false, true);
+    const few = tf.matMul(a.slice([0, 0], [3, 40]), b, false, true);
+    expect([...few.dataSync()]).toEqual([...many.slice([0, 0], [3, 200]).dataSync()]);
   });
 
   it("take empty operands", () => {
