@@ -86,6 +86,12 @@ describeVariants("embeddingLookup", ({ mode }) => {
     expectClose(dtable!, expected, 1e-6);
   });
 
+  it("gives TensorFlow.js' own gather a gradient", () => {
+    const idTensor = tf.tensor1d([1, 1], "int32");
+    const [dtable] = gradientsOf((t) => tf.sum(tf.gather(t!, idTensor)), [tf.ones([2, 2])]);
+    expect([...dtable!]).toEqual([0, 0, 2, 2]);
+  });
+
   it("sums nothing to zeros", () => {
     const sums = segmentSum(tf.zeros([0, 3]), tf.zeros([0], "int32"), 2);
     expect(sums.arraySync()).toEqual([
