@@ -82,7 +82,7 @@ export function defineCommand<F extends z.ZodObject>(spec: CommandSpec<F>): Comm
 }
 
 function shapeOf(object: z.ZodObject): Record<string, z.ZodType> {
-  return object.shape as Record<string, z.ZodType>;
+  return object.shape;
 }
 
 function pick(raw: Record<string, unknown>, object: z.ZodObject): Record<string, unknown> {

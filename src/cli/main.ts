@@ -36,7 +36,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   },
   isTerminal,
   hasColor: isTerminal && (process.env["NO_COLOR"] ?? "") === "",
-  columns: process.stderr.columns ?? 100,
+  columns: isTerminal ? process.stderr.columns : 100,
   signal: interruption.signal,
   now: () => performance.now() / 1000,
 });

@@ -1,5 +1,5 @@
 /** Flags of commands that are keys of a recipe, with the same names, texts and checks. */
-import { z } from "zod";
+import type { z } from "zod";
 import { runFlags } from "../recipe/run-flags.ts";
 
 const ALL = runFlags();

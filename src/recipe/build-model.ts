@@ -1,7 +1,8 @@
 /** A recipe's model, with initial weights. */
 import { ConfigError } from "../errors.ts";
+import { createModel } from "../models/catalogue.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
-import { Transformer } from "../models/transformer.ts";
+
 import { resolveQuantConfig, type QuantConfig } from "../quant/config.ts";
 import type { Recipe } from "./schema.ts";
 import type { TranslationTask } from "./translation-task.ts";
@@ -28,9 +29,9 @@ export function buildModel(
         "transformer_base, or a model_dir or pretrain_model that has one.",
     );
   }
-  const { class: _, ...params } = settings;
+  const { class: className, ...params } = settings;
   const quant = run.enable_quant ? resolveQuantConfig(run.quant_params ?? {}) : null;
-  const model = new Transformer({
+  const model = createModel(className, {
     params,
     sourceVocabSize: task.source.vocabulary.size,
     targetVocabSize: task.target.vocabulary.size,

@@ -18,9 +18,11 @@ const output = {
 const trainer = z.strictObject({
   train_steps: z
     .int()
-    .min(1)
+    .min(0)
     .default(10_000_000)
-    .describe("optimizer steps of this run, counted from initial_global_step"),
+    .describe(
+      "optimizer steps of this run, counted from initial_global_step; 0 only calibrates and judges",
+    ),
   summary_steps: z.int().min(1).default(200).describe("steps between two lines of the log"),
   save_checkpoint_steps: z.int().min(1).default(1000).describe("steps between two checkpoints"),
   checkpoints_max_to_keep: z.int().min(1).default(8).describe("checkpoints kept in model_dir"),

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import { ConfigError, DataError } from "../errors.ts";
-import { formatYaml, parseYaml, type YamlValue } from "../formats/yaml.ts";
+import { formatYaml, parseYaml } from "../formats/yaml.ts";
 import type { Recipe } from "./schema.ts";
 
 export const MODEL_CONFIGS_FILE = "model_configs.yml";
@@ -89,7 +89,7 @@ export function modelConfigFiles(
   };
   return {
     ...Object.fromEntries(files),
-    [MODEL_CONFIGS_FILE]: formatYaml(document as unknown as YamlValue),
+    [MODEL_CONFIGS_FILE]: formatYaml(document),
   };
 }
 

@@ -52,9 +52,9 @@ function optional(schema: z.ZodType, group: string): z.ZodType {
   const { default: value, description = "", path } = jsonSchemaOf(schema);
   // Mappings are checked, and get their defaults, where the recipe is resolved.
   const bare = valueKind(schema) === "yaml" ? z.unknown() : withoutDefault(schema);
-  const text =
-    value === undefined ? description : `${description} [default: ${JSON.stringify(value)}]`;
-  return bare.optional().meta({ description: text, group, ...(path === true ? { path } : {}) });
+  const defaultText = value === undefined ? {} : { defaultText: JSON.stringify(value) };
+  const pathMark = path === true ? { path } : {};
+  return bare.optional().meta({ description, group, ...defaultText, ...pathMark });
 }
 
 function withoutDefault(schema: z.ZodType): z.ZodType {

@@ -32,8 +32,7 @@ export const evaluateCommand = defineCommand({
     const { recipeOfModel } = await import("../../recipe/sources.ts");
     const { runRecipe } = await import("../../recipe/run.ts");
     const { recipe } = recipeOfModel(path, { ...flags, entry: "predict" });
-    const { reporter, signal, now } = { reporter: terminalReporter(io), ...io };
-    const { json, text } = await runRecipe(recipe, { reporter, signal, now });
-    return { json, text };
+    const { signal, now } = io;
+    return runRecipe(recipe, { reporter: terminalReporter(io), signal, now });
   },
 });

@@ -29,9 +29,9 @@ export const inspectCommand = defineCommand({
   },
 });
 
-function all({ codes: _, ...report }: ModelReport): CommandResult {
+function all({ path, format, step, tensors }: ModelReport): CommandResult {
   const columns = ["path", "shape", "dtype", "bits", "clip", "scale", "saturated"];
-  const rows = report.tensors.map((tensor) => [
+  const rows = tensors.map((tensor) => [
     tensor.path,
     `[${tensor.shape.join(", ")}]`,
     tensor.role === "activation range" ? "range" : tensor.dtype,
@@ -44,8 +44,11 @@ function all({ codes: _, ...report }: ModelReport): CommandResult {
     columns.map((title, i) => ({ title, isNumber: i >= 3 })),
     rows,
   );
-  const step = report.step === null ? "" : `, step ${report.step}`;
-  return { json: report, text: `${report.path}: ${report.format} model${step}\n\n${table}` };
+  const at = step === null ? "" : `, step ${step}`;
+  return {
+    json: { path, format, step, tensors },
+    text: `${path}: ${format} model${at}\n\n${table}`,
+  };
 }
 
 function one(report: ModelReport, tensor: TensorReport | CodesReport): CommandResult {

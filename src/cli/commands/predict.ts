@@ -29,8 +29,8 @@ export const predictCommand = defineCommand({
     if (output === undefined) return { json, text: best.join("\n") };
     const { writeFileAtomic } = await import("../../data/atomic-file.ts");
     writeFileAtomic(output, best.map((line) => `${line}\n`).join(""));
-    const { translations: _, ...rest } = json;
-    const figures = { ...rest, sentences: best.length, output };
+    const { backend, model } = json;
+    const figures = { backend, model, sentences: best.length, output };
     return { json: figures, text: `${output}: ${best.length} lines` };
   },
 });
