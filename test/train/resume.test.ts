@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { decodeTfEvents } from "../../src/formats/tfevents.ts";
 import { CheckpointError, ConfigError } from "../../src/errors.ts";
 import { loadCheckpoint } from "../../src/train/checkpoint-store.ts";
@@ -25,6 +25,12 @@ class Killed extends Error {}
 
 type Settings = Partial<TrainerOptions>;
 
+/** What the runs of a test have noticed. */
+const notices: string[] = [];
+beforeEach(() => {
+  notices.length = 0;
+});
+
 /** A fresh process: new model, new data, new trainer; runs to the end or to its death. */
 async function runProcess(
   modelDir: string,
@@ -36,6 +42,7 @@ async function runProcess(
   const trainer = new Trainer(options);
   try {
     return await trainer.train({
+      onNotice: (notice) => notices.push(notice),
       onStep: ({ step }) => {
         if (step === dieAt.step) throw new Killed();
       },
@@ -80,6 +87,7 @@ describeBackends("a run that is killed and started again", () => {
     }
     expect(await runProcess(broken)).toMatchObject({ status: "finished", step: 6 });
     expect(filesOf(broken)).toEqual(expected);
+    expect(notices).toEqual([]);
   });
 
   it("gives the model in memory the same bits", async () => {
@@ -200,13 +208,7 @@ describe("resuming", () => {
     const index = JSON.parse(readFileSync(path, "utf8")) as { checkpoints: unknown[] };
     index.checkpoints.pop();
     writeFileSync(path, JSON.stringify(index));
-    const notices: string[] = [];
-    const validation = tinyValidation(directory);
-    const trainer = new Trainer(tinyOptions(directory, tinyModel(), { validation }));
-    expect(trainer.resumedFrom).toBe(3);
-    const result = await trainer.train({ onNotice: (notice) => notices.push(notice) });
-    trainer.dispose();
-    expect(result).toMatchObject({ status: "finished", step: 6 });
+    expect(await runProcess(directory)).toMatchObject({ status: "finished", step: 6 });
     expect(notices).toEqual(
       ["ckpt-0", "ckpt-2"].map((name) => {
         const gone = join(directory, "best_avg", "recent", `${name}.safetensors`);
@@ -286,6 +288,9 @@ describe("logs", () => {
     let now = 5;
     const clock = (): number => (now += 0.25);
     await runProcess(directory, { clock }, { step: 5 });
+    writeFileSync(join(directory, "metrics.jsonl"), `${"not committed ".repeat(200)}\n`, {
+      flag: "a",
+    });
     await runProcess(directory, { clock });
     const lines = readFileSync(join(directory, "metrics.jsonl"), "utf8").trim().split("\n");
     const entries = lines.map((line) => JSON.parse(line) as { kind: string; step: number });

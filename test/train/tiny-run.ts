@@ -57,9 +57,9 @@ export function tinyExamples(count = 40): PairExample[] {
   });
 }
 
-export function tinyBatches(batchSize = 6): BatchStream {
+export function tinyBatches(batchSize = 6, examples = tinyExamples()): BatchStream {
   const sizing = { batchSize, byTokens: false, maxSourceLength: 8, maxTargetLength: 8 };
-  return new BatchStream(tinyExamples(), { sizing, ids: IDS, seed: 5 });
+  return new BatchStream(examples, { sizing, ids: IDS, seed: 5 });
 }
 
 /** Judges by the weights alone: 100 less the sum of absolute biases, as fast as it is meaningless. */

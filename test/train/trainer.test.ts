@@ -10,8 +10,11 @@ import type { StepReport, TrainerOptions, TrainProgress } from "../../src/train/
 import { describeBackends } from "../helpers/backend-variants.ts";
 import {
   memoryCounts,
+  QUANT,
   scriptedValidator,
   temporaryDirectory,
+  tinyBatches,
+  tinyExamples,
   tinyModel,
   tinyOptions,
   tinyValidation,
@@ -119,6 +122,19 @@ describe("a run", () => {
     const kernel = Object.keys(before).find((name) => name.endsWith("dense1/kernel"))!;
     expect(movedBy(kernel)).toBeLessThan(6e-6);
     expect(isClipName(clip)).toBe(true);
+  });
+
+  it("drops other units at each step", async () => {
+    const lossesWith = async (dropout: "dp0.1" | "dp0.0"): Promise<number[]> => {
+      const losses: number[] = [];
+      const batches = tinyBatches(1, tinyExamples(1));
+      const settings = { batches, schedule: constantRate(0), trainSteps: 3, checkpointSteps: 100 };
+      const progress = { onStep: ({ taskLoss }: StepReport) => losses.push(taskLoss) };
+      await train(settings, progress, tinyModel(QUANT, dropout));
+      return losses;
+    };
+    expect(new Set(await lossesWith("dp0.0")).size).toBe(1);
+    expect(new Set(await lossesWith("dp0.1")).size).toBe(3);
   });
 
   it("stops at a loss that is not finite and keeps the last good checkpoint", async () => {
