@@ -16,6 +16,7 @@ import {
   fakeQuantGradKernel,
   fakeQuantKernel,
 } from "./loops/fake-quant-kernels.ts";
+import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
 import { columnSumKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
@@ -34,6 +35,7 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   fakeQuantKernel,
   fakeQuantCodesKernel,
   fakeQuantGradKernel,
+  fusedProductKernel,
   layerNormKernel,
   layerNormGradKernel,
   logSoftmaxKernel,

@@ -73,7 +73,9 @@ abstract class Attention extends QuantLayer {
     const probabilities = attentionSoftmax(scores, keyLengths, causal);
     const weights = this.quantOperand(probabilities, "softmax", pass);
     const dropped = dropoutIn(weights, this.dropoutRate, pass);
-    const context = product(dropped, values, { name: `${this.name}/context`, pass });
+    const context = product(dropped, values, {
+      ...{ name: `${this.name}/context`, pass, fallsOnTies: true },
+    });
     const joined = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, time, heads * depth]);
     return this.#outputTransform.transform(this.quantOperand(joined, "output", pass), pass);
   }

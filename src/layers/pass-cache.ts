@@ -21,8 +21,9 @@ export function recordGrid(
   holdsCodes: boolean,
 ): void {
   const { path, bits, maxAbsCode, axis } = quantizer;
+  const { compat } = quantizer.spec;
   const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
-  const grid: TensorGrid = { quantizer: path, bits, maxAbsCode, axis, scale, holdsCodes };
+  const grid: TensorGrid = { quantizer: path, bits, compat, maxAbsCode, axis, scale, holdsCodes };
   pass.grids.set(x.dataId, grid);
 }
 

@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { codeProduct } from "../ops/code-product.ts";
+import { fusedProduct } from "../ops/fused-product.ts";
 import { linear } from "../ops/linear.ts";
 import type { Pass, TensorGrid } from "../quant/pass.ts";
 
@@ -13,6 +14,11 @@ export interface ProductOptions {
   readonly name: string;
   readonly pass: Pass;
   readonly transposeB?: boolean;
+  /**
+   * True where the result is quantized with no bias before: it then lies on rounding ties so often
+   * that another tool's numbers need its order of summation too.
+   */
+  readonly fallsOnTies?: boolean;
 }
 
 /**
@@ -23,9 +29,12 @@ export interface ProductOptions {
  * @returns [..., m, n] float32
  */
 export function product(a: tf.Tensor, b: tf.Tensor, options: ProductOptions): tf.Tensor {
-  const { pass, transposeB = false } = options;
+  const { pass, transposeB = false, fallsOnTies = false } = options;
   const { left, right } = report(a, b, options);
   if (pass.products === "values" || left === null || right === null) {
+    if (fallsOnTies && right?.compat === "neurst") {
+      return fusedProduct(valuesOf(a, pass), valuesOf(b, pass));
+    }
     return tf.matMul(valuesOf(a, pass), valuesOf(b, pass), false, transposeB);
   }
   return productOfCodes(a, b, { left, right, transposeB });

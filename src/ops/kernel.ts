@@ -17,6 +17,7 @@ export const KERNEL_NAMES = [
   "QatFakeQuant",
   "QatFakeQuantCodes",
   "QatFakeQuantGrad",
+  "QatFusedProduct",
   "QatLayerNorm",
   "QatLayerNormGrad",
   "QatLogSoftmax",

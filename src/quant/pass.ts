@@ -9,6 +9,8 @@ export interface TensorGrid {
   /** Path of the quantizer that made the tensor, such as `…/ffn/dense1_activ`. */
   readonly quantizer: string;
   readonly bits: number;
+  /** The other tool whose numbers are wanted, or none. */
+  readonly compat: "none" | "neurst";
   /** Largest absolute value of a code: bounds the sums of an integer product. */
   readonly maxAbsCode: number;
   /** Channel axis of the scale, or null for one scale. */

@@ -20,8 +20,11 @@ describeBackends("fusedProduct", () => {
     const a = tf.randomUniform([2, 3, 4, 5], -1, 1, "float32", 1);
     const b = tf.randomUniform([2, 3, 5, 2], -1, 1, "float32", 2);
     const gradients = (f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor): number[][] =>
-      tf.tidy(() =>
-        tf.grads((x, y) => tf.sum(tf.square(f(x!, y!))))([a, b]).map((g) => [...g.dataSync()]) as never,
+      tf.tidy(
+        () =>
+          tf
+            .grads((x, y) => tf.sum(tf.square(f(x!, y!))))([a, b])
+            .map((g) => [...g.dataSync()]) as never,
       );
     const ours = gradients(fusedProduct).flat();
     const theirs = gradients((x, y) => tf.matMul(x, y)).flat();
