@@ -13,13 +13,13 @@ export interface LoopMemory {
   int(info: tf.TensorInfo): Int32Array;
 }
 
-/** Runs a loop kernel and returns its outputs. */
+/** Runs a loop kernel; returns its output, or its outputs where there are several. */
 export function callLoopKernel(
   kernel: LoopKernel,
   memory: LoopMemory,
   inputs: tf.NamedTensorInfoMap,
   attributes: KernelAttributes,
-): tf.TensorInfo[] {
+): tf.TensorInfo | tf.TensorInfo[] {
   const given = new Map<string, tf.TensorInfo>();
   const shapes: Record<string, readonly number[]> = {};
   for (const [name, info] of Object.entries(inputs)) {
@@ -34,7 +34,7 @@ export function callLoopKernel(
     for (const output of outputs) memory.release(output);
     throw error;
   }
-  return outputs;
+  return outputs.length === 1 ? outputs[0]! : outputs;
 }
 
 interface CallParts {
