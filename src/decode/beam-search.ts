@@ -29,7 +29,12 @@ export function beamSearch<State>(
   let state = scorer.start(sources);
   for (;;) {
     const step = scorer.step(state, ids);
-    for (const beam of live) beam.advance(step.logProbs, scorer.vocabSize);
+    try {
+      for (const beam of live) beam.advance(step.logProbs, scorer.vocabSize);
+    } catch (error) {
+      scorer.dispose(step.state);
+      throw error;
+    }
     live = live.filter((beam) => !beam.isDone);
     if (live.length === 0) {
       scorer.dispose(step.state);

@@ -94,6 +94,7 @@ describe("beamSearch", () => {
     const broken = scorer(1);
     broken.logProbsOf = () => new Float32Array(vocabSize).fill(NaN);
     expect(() => beamSearch(broken, sources(3), { special })).toThrow(CheckpointError);
+    expect(broken.liveStates).toBe(0);
   });
 
   it("survives scores of minus infinity", () => {

@@ -1,10 +1,12 @@
 /** Step by step, with caches and reordered rows, the executor computes what it does teacher-forced. */
+import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { logSoftmax } from "../../src/core/softmax.ts";
 import { beamSearch } from "../../src/decode/beam-search.ts";
 import { DataError } from "../../src/errors.ts";
 import { exportInt8 } from "../../src/export/int8.ts";
+import { type ProductRecord, withPass } from "../../src/quant/pass.ts";
 import { loadReference } from "../../src/runtime/reference/load.ts";
 import { ReferenceTransformer } from "../../src/runtime/reference/transformer.ts";
 import {
@@ -70,6 +72,30 @@ describe("ReferenceTransformer", () => {
       });
       expect(best!.logProb).toBe(sum);
     });
+  });
+
+  it("reports the products that the fake-quantized model reports", () => {
+    const model = makeTinyTransformer();
+    const { tensors, quantization } = exportInt8(model, { special: TINY_SPECIAL });
+    const reference = new ReferenceTransformer(loadReference(tensors, quantization));
+    const source = tinySentences(5)[4]!;
+    const received: string[] = [];
+    reference.logits(source, source, {
+      onProduct: ({ product, left, right }) => received.push([product, left, right].join(" ")),
+    });
+    const expected: string[] = [];
+    const onProduct = ({ product, left, right }: ProductRecord): void => {
+      expected.push([product, left?.quantizer, right?.quantizer].join(" "));
+    };
+    withPass({ products: "codes", onProduct }, (pass) => {
+      tf.tidy(() => {
+        const ids = tf.tensor2d(source, [1, source.length], "int32");
+        model.logits(ids, tf.tensor1d([source.length], "int32"), ids, pass);
+      });
+    });
+    model.dispose();
+    expect(received.length).toBe(2 * 6 + 2 * 11 + 1);
+    expect(received.sort()).toEqual(expected.sort());
   });
 
   it("refuses ids outside the vocabulary", () => {
