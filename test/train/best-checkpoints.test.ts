@@ -9,13 +9,8 @@ import { averageWeights } from "../../src/train/average.ts";
 import { BestCheckpoints } from "../../src/train/best-checkpoints.ts";
 import { latestCheckpoint, loadCheckpoint } from "../../src/train/checkpoint-store.ts";
 import type { Validator } from "../../src/train/validator.ts";
-import {
-  scriptedValidator,
-  temporaryDirectory,
-  tinyModel,
-  tinyValidation,
-  valuesOf,
-} from "./tiny-run.ts";
+import { scriptedValidator, tinyValidation, valuesOf } from "./tiny-run.ts";
+import { temporaryDirectory, tinyModel } from "./tiny-test.ts";
 
 beforeAll(() => selectBackend("cpu"));
 

@@ -12,12 +12,11 @@ import {
   biasValidator,
   filesOf,
   QUANT,
-  temporaryDirectory,
-  tinyModel,
   tinyOptions,
   tinyValidation,
   valuesOf,
 } from "./tiny-run.ts";
+import { temporaryDirectory, tinyModel } from "./tiny-test.ts";
 import { selectBackend } from "../../src/backends/select.ts";
 
 /** Thrown out of the loop at a step, as if the process died there. */

@@ -1,9 +1,7 @@
 /** A training run that takes milliseconds: a Transformer of width 8 on random sentences. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { onTestFinished } from "vitest";
 import { RandomStream } from "../../src/core/random.ts";
 import { BatchStream } from "../../src/data/batch-stream.ts";
 import type { PairExample } from "../../src/data/parallel-text.ts";
@@ -20,31 +18,15 @@ const IDS = { start: 18, eos: 19 };
 
 export const QUANT: QuantConfig = resolveQuantConfig({ quant_act_clip_max: 4 });
 
-/** A directory that the test's end removes. */
-export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "train-"));
-  onTestFinished(() => {
-    rmSync(directory, { recursive: true });
-  });
-  return directory;
-}
-
-/** A model with the same initial weights each time, disposed at the test's end. */
-export function tinyModel(
-  quantConfig: QuantConfig | null = QUANT,
-  dropout: "dp0.1" | "dp0.0" = "dp0.1",
-): Transformer {
-  const model = new Transformer({
+/** A model with the same initial weights each time; the caller disposes it. */
+export function makeTinyModel(quantConfig: QuantConfig | null, dropout: string): Transformer {
+  return new Transformer({
     params: hparamsSet(`transformer_8_1e_1d_2h_${dropout}`)["model.params"],
     sourceVocabSize: VOCABULARY,
     targetVocabSize: VOCABULARY,
     quantConfig,
     seed: 4,
   });
-  onTestFinished(() => {
-    model.dispose();
-  });
-  return model;
 }
 
 /** Targets repeat their source, so that there is something to learn. */

@@ -11,7 +11,8 @@ import { trainStep, type StepFigures, type StepSetup } from "../../src/train/tra
 import { trainedVariables } from "../../src/train/trained-variables.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { expectClose } from "../helpers/numeric.ts";
-import { QUANT, tinyExamples, tinyModel, valuesOf } from "./tiny-run.ts";
+import { QUANT, tinyExamples, valuesOf } from "./tiny-run.ts";
+import { tinyModel } from "./tiny-test.ts";
 
 const IDS = { start: 18, eos: 19 };
 const examples = tinyExamples();

@@ -12,14 +12,13 @@ import {
   memoryCounts,
   QUANT,
   scriptedValidator,
-  temporaryDirectory,
   tinyBatches,
   tinyExamples,
-  tinyModel,
   tinyOptions,
   tinyValidation,
   valuesOf,
 } from "./tiny-run.ts";
+import { temporaryDirectory, tinyModel } from "./tiny-test.ts";
 
 async function train(
   settings: Partial<TrainerOptions> = {},
