@@ -1,5 +1,6 @@
 /** Sampling from the k most probable tokens, or from the smallest set that reaches mass p. */
 import { RandomStream } from "../core/random.ts";
+import { CheckpointError } from "../errors.ts";
 import { checkSources, decodeLimit, MOST_SAMPLES, resolveDecodeOptions } from "./decode-options.ts";
 import type { DecodeOptions, ResolvedDecodeOptions } from "./decode-options.ts";
 import { type Hypothesis, lengthFactor } from "./hypothesis.ts";
@@ -37,9 +38,15 @@ export function sampleOutputs<State>(
       state,
       Int32Array.from(live, (output) => output.lastToken),
     );
-    live.forEach((output, row) => {
-      output.advance(step.logProbs.subarray(row * scorer.vocabSize, (row + 1) * scorer.vocabSize));
-    });
+    try {
+      live.forEach((output, row) => {
+        const start = row * scorer.vocabSize;
+        output.advance(step.logProbs.subarray(start, start + scorer.vocabSize));
+      });
+    } catch (error) {
+      scorer.dispose(step.state);
+      throw error;
+    }
     const rows = live.flatMap((output, row) => (output.isDone ? [] : [row]));
     if (rows.length === 0) {
       scorer.dispose(step.state);
@@ -87,6 +94,12 @@ class SampledOutput {
     if (!enableUnk) logits[special.unk] = -Infinity;
     if (this.#tokens.length < minimumDecodeLength - 1) logits[special.eos] = -Infinity;
     const token = drawToken(logits, this.#options, this.#random.uniform());
+    if (token < 0) {
+      throw new CheckpointError(
+        `decoding: expected log-probabilities, received NaN or −Infinity for every token. ` +
+          `The model's weights are probably not finite; inspect the checkpoint.`,
+      );
+    }
     this.#tokens.push(token);
     this.#logProb = Math.fround(this.#logProb + logProbs[token]!);
   }
@@ -102,7 +115,10 @@ class SampledOutput {
   }
 }
 
-/** The token whose share of the kept mass holds `uniform` (0 to 1), tokens in order of their id. */
+/**
+ * The token whose share of the kept mass holds `uniform` (0 to 1), tokens in order of their id; −1
+ * where no token has any mass.
+ */
 function drawToken(
   logits: Float64Array,
   { samplingTopK, samplingTopP }: ResolvedDecodeOptions,
@@ -117,7 +133,7 @@ function drawToken(
   let last = -1;
   for (let token = 0; token < masses.length; token++) {
     const mass = masses[token]!;
-    if (mass < least || mass === 0) continue;
+    if (!(mass >= least) || mass === 0) continue; // NaN is no mass
     last = token;
     rest -= mass;
     if (rest < 0) break;

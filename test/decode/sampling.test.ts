@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sampleOutputs } from "../../src/decode/sampling.ts";
-import { ConfigError } from "../../src/errors.ts";
+import { CheckpointError, ConfigError } from "../../src/errors.ts";
 import { SyntheticScorer } from "./synthetic-scorer.ts";
 
 const special = { unk: 4, bos: 5, eos: 6 };
@@ -77,6 +77,13 @@ describe("sampleOutputs", () => {
     const sum = [...sample.tokens].reduce((total, t) => total + Math.log(probabilities[t]!), 0);
     expect(sample.logProb).toBeCloseTo(sum, 5);
     expect(scorer.liveStates).toBe(0);
+  });
+
+  it("refuses NaN scores, and frees its states", () => {
+    const broken = fixed();
+    broken.logProbsOf = () => new Float32Array(7).fill(NaN);
+    expect(() => sampleOutputs(broken, [Int32Array.of(6)], { special })).toThrow(CheckpointError);
+    expect(broken.liveStates).toBe(0);
   });
 
   it("refuses top-k with top-p", () => {
