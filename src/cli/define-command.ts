@@ -15,7 +15,8 @@ import type { CommandIo } from "./command-io.ts";
 /** What a command prints: an object for `--json`, text otherwise. */
 export interface CommandResult {
   readonly json: unknown;
-  readonly text: string;
+  /** Null prints nothing; an empty text is an empty line. */
+  readonly text: string | null;
   /** Exit status if not 0. */
   readonly exitCode?: number;
 }

@@ -59,7 +59,7 @@ async function dispatch(argv: readonly string[], io: Omit<CommandIo, "json">): P
   }
   const result = await parsed.run({ ...io, json: parsed.common.json });
   if (parsed.common.json) io.out(JSON.stringify(result.json));
-  else if (result.text !== "") io.out(result.text);
+  else if (result.text !== null) io.out(result.text);
   return result.exitCode ?? 0;
 }
 

@@ -69,7 +69,9 @@ async function apply(values: Values, io: CommandIo): Promise<CommandResult> {
     text,
     language: languages?.[0] ?? null,
   });
-  if (output === undefined) return { json: { lines }, text: lines.join("\n") };
+  if (output === undefined) {
+    return { json: { lines }, text: lines.length === 0 ? null : lines.join("\n") };
+  }
   const { writeFileAtomic } = await import("../../data/atomic-file.ts");
   writeFileAtomic(output, lines.map((line) => `${line}\n`).join(""));
   return { json: { output, lines: lines.length }, text: `${output}: ${lines.length} lines` };

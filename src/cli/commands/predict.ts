@@ -26,7 +26,7 @@ export const predictCommand = defineCommand({
     const reporter = terminalReporter(io);
     const json = await translateText(path, lines, { flags, reporter, signal: io.signal });
     const best = json.translations.map((translations) => translations[0]!.text);
-    if (output === undefined) return { json, text: best.join("\n") };
+    if (output === undefined) return { json, text: best.length === 0 ? null : best.join("\n") };
     const { writeFileAtomic } = await import("../../data/atomic-file.ts");
     writeFileAtomic(output, best.map((line) => `${line}\n`).join(""));
     const { backend, model } = json;
