@@ -258,9 +258,8 @@ export abstract class QuantLayer extends tf.layers.Layer {
     if (!this.built) {
       const shapes = inputs.map((input) => input.shape as tf.Shape);
       this.build(shapes.length === 1 ? shapes[0]! : shapes);
-      if ((this.initialWeights as tf.Tensor[] | undefined) !== undefined) {
-        this.setWeights(this.initialWeights);
-      }
+      const initial = this.initialWeights as tf.Tensor[] | null;
+      if (initial !== null) this.setWeights(initial);
       if (inputs[0] instanceof tf.Tensor) this._refCount ??= 1;
     }
     return super.apply(...args);

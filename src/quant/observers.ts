@@ -1,0 +1,105 @@
+/** What calibration sees of a tensor: how often each magnitude occurs. */
+import { gridOf } from "../core/affine.ts";
+import type { QuantKind, Rounding } from "../core/qtype.ts";
+import { TrainingError } from "../errors.ts";
+
+/**
+ * How an observed range becomes a clip.
+ * `max`: the largest magnitude. `percentile`: the magnitude that a share of 0.9999 stays below.
+ * `mse`: the clip with the smallest mean squared rounding error.
+ */
+export const RANGE_METHODS = ["max", "percentile", "mse"] as const;
+/** One of {@link RANGE_METHODS}. */
+export type RangeMethod = (typeof RANGE_METHODS)[number];
+
+/** Cells of the histogram: after doublings at least half of them resolve the range. */
+const CELLS = 4096;
+const PERCENTILE = 0.9999;
+/** Clips tried by `mse`, as shares of the largest magnitude. */
+const CLIP_SHARES = Array.from({ length: 100 }, (_, i) => (i + 1) / 100);
+
+/** A histogram of magnitudes whose range doubles when a larger value comes. */
+export class MagnitudeHistogram {
+  #counts = new Float64Array(CELLS);
+  #width = 0;
+  #largest = 0;
+  #total = 0;
+
+  /** Largest magnitude so far, float32. */
+  get largest(): number {
+    return this.#largest;
+  }
+
+  /**
+   * Counts the magnitudes of values; negative ones count as zero for a `relu` quantizer's tensor,
+   * because they cannot be represented.
+   * @param where names the tensor in messages
+   * @throws {TrainingError} for NaN or an infinity
+   */
+  add(values: Float32Array, kind: QuantKind, where: string): void {
+    const magnitude = kind === "relu" ? (v: number) => Math.max(v, 0) : Math.abs;
+    let largest = this.#largest;
+    for (const v of values) {
+      if (!Number.isFinite(v)) {
+        throw new TrainingError(
+          `calibration, "${where}": expected finite values, received ${v}. ` +
+            `Check the weights and the training text.`,
+        );
+      }
+      largest = Math.max(largest, magnitude(v));
+    }
+    this.#largest = largest;
+    if (this.#width === 0 && largest > 0) this.#width = largest / CELLS;
+    while (this.#width > 0 && largest > this.#width * CELLS) this.#double();
+    for (const v of values) {
+      const cell = this.#width === 0 ? 0 : Math.floor(magnitude(v) / this.#width);
+      this.#counts[Math.min(cell, CELLS - 1)]! += 1;
+    }
+    this.#total += values.length;
+  }
+
+  /** The clip that a method chooses for a kind at a bit width; 0 where every value was 0. */
+  clip(method: RangeMethod, grid: { kind: QuantKind; bits: number; rounding: Rounding }): number {
+    if (this.#largest === 0 || method === "max") return this.#largest;
+    if (method === "percentile") return this.#percentile();
+    let best = this.#largest;
+    let bestError = Infinity;
+    for (const share of CLIP_SHARES) {
+      const clip = Math.fround(share * this.#largest);
+      const error = this.#squaredError(gridOf(grid.kind, grid.bits, clip, grid.rounding));
+      // Among equals the widest clip, which saturates least.
+      if (error <= bestError) [best, bestError] = [clip, error];
+    }
+    return best;
+  }
+
+  #percentile(): number {
+    let below = 0;
+    for (let cell = 0; cell < CELLS; cell++) {
+      below += this.#counts[cell]!;
+      if (below >= PERCENTILE * this.#total) {
+        return Math.fround(Math.min((cell + 1) * this.#width, this.#largest));
+      }
+    }
+    return this.#largest;
+  }
+
+  /** Sum of squared errors: s²/12 for each value in range, the distance to the end beyond it. */
+  #squaredError({ scale, highest }: { scale: number; highest: number }): number {
+    let error = 0;
+    for (let cell = 0; cell < CELLS; cell++) {
+      const count = this.#counts[cell]!;
+      if (count === 0) continue;
+      const beyond = (cell + 0.5) * this.#width - highest;
+      error += count * (beyond > 0 ? beyond * beyond : (scale * scale) / 12);
+    }
+    return error;
+  }
+
+  #double(): void {
+    const merged = new Float64Array(CELLS);
+    for (let cell = 0; cell < CELLS; cell++) merged[cell >> 1]! += this.#counts[cell]!;
+    this.#counts = merged;
+    this.#width *= 2;
+  }
+}
