@@ -8,7 +8,7 @@ import {
   perChannel,
   type ModelReport,
   type TensorReport,
-} from "./inspect-model.ts";
+} from "./tensor-report.ts";
 import { loadModel } from "./load-model.ts";
 
 /** Codes, clips and ranges as the trained model itself makes them. */
@@ -28,10 +28,7 @@ export async function inspectQuantized(path: string): Promise<ModelReport> {
     }
     const owned = new Set(quantized.flatMap(({ name }) => [name, `${name}_clip_max`]));
     const floats = [...model.variables].filter(([name]) => !owned.has(name));
-    const shapes = new Map(
-      floats.map(([name, { shape }]) => [name, { shape, data: new Float32Array(0) }]),
-    );
-    const tensors = [...quantized, ...floatReports(shapes)];
+    const tensors = [...quantized, ...floatReports(floats)];
     tensors.sort((a, b) => (a.path < b.path ? -1 : 1));
     return { path: weightsPath, format: "quantized", step, tensors, codes };
   } finally {

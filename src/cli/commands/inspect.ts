@@ -4,7 +4,7 @@ import type {
   ModelReport,
   PerChannel,
   TensorReport,
-} from "../../recipe/inspect-model.ts";
+} from "../../recipe/tensor-report.ts";
 import { defineCommand, type CommandResult } from "../define-command.ts";
 import { formatMatrix } from "../matrix.ts";
 import { formatTable } from "../table.ts";
