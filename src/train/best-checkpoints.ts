@@ -54,6 +54,7 @@ export class BestCheckpoints {
   readonly #average: CheckpointStore | null;
   /** The last validated checkpoints, members of the next average. */
   readonly #recent: CheckpointStore | null;
+  readonly #companions: BestOptions["companions"];
   #progress: ValidationProgress = NO_VALIDATION;
 
   constructor(options: BestOptions) {
@@ -62,10 +63,7 @@ export class BestCheckpoints {
     const { averageDir } = options;
     this.#average = averageDir === null ? null : CheckpointStore.open(averageDir);
     this.#recent = averageDir === null ? null : CheckpointStore.open(join(averageDir, "recent"));
-    for (const directory of [options.bestDir, averageDir]) {
-      if (directory === null) continue;
-      for (const [name, bytes] of options.companions) writeFileAtomic(join(directory, name), bytes);
-    }
+    this.#companions = options.companions;
   }
 
   /** State of the validation, for the training state. */
@@ -88,7 +86,8 @@ export class BestCheckpoints {
   }
 
   /**
-   * Takes over a saved state and removes checkpoints that were added after it. A listed file can be
+   * Takes over a saved state, removes checkpoints that were added after it, and writes the
+   * companions. A listed file can be
    * gone only where an older commit was put back by hand; it no longer counts.
    * @returns paths of the files that are gone
    */
@@ -113,6 +112,12 @@ export class BestCheckpoints {
       recent: present(this.#recent, saved.recent),
     };
     this.deleteObsolete();
+    for (const store of [this.#best, this.#average]) {
+      if (store === null) continue;
+      for (const [name, bytes] of this.#companions) {
+        writeFileAtomic(join(store.directory, name), bytes);
+      }
+    }
     return gone;
   }
 

@@ -180,7 +180,7 @@ export function loadCheckpoint(path: string): LoadedCheckpoint {
   if (entry !== null) return readWeightsFile(weightsPath(path, entry.name));
   if (existsSync(join(path, PLAIN_MODEL))) return readWeightsFile(join(path, PLAIN_MODEL));
   throw new CheckpointError(
-    `${path}: expected a checkpoint index or ${PLAIN_MODEL}, received a directory with neither. ` +
+    `${path}: expected a directory with a checkpoint or ${PLAIN_MODEL}, received one without. ` +
       "Give the directory of a trained model, or the checkpoint file itself.",
   );
 }

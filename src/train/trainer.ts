@@ -1,7 +1,7 @@
 /** The training loop: steps, summaries, validation, checkpoints, and taking up where a run was left. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigError, TrainingError } from "../errors.ts";
+import { CheckpointError, ConfigError, TrainingError } from "../errors.ts";
 import { assignWeights, isClipName } from "../models/load-weights.ts";
 import { BestCheckpoints, NO_VALIDATION } from "./best-checkpoints.ts";
 import { INDEX_NAME, type CheckpointEntry } from "./checkpoint-index.ts";
@@ -124,8 +124,14 @@ export class Trainer {
       );
     }
     batches.restore(saved.data);
-    // Clips that are missing or surplus have been refused by the optimizer, which has their slots.
-    assignWeights(model, this.#store.readWeights(entry), weightsPath(modelDir, entry.name));
+    const path = weightsPath(modelDir, entry.name);
+    const missing = assignWeights(model, this.#store.readWeights(entry), path);
+    if (missing.length > 0) {
+      throw new CheckpointError(
+        `${path}: expected all clips of the model, received none for ${missing.length} of them ` +
+          `(${missing[0]!} …). Resume with the quantization that the run was started with.`,
+      );
+    }
     this.#window = saved.window;
     this.#isDirty = false;
     this.#store.deleteObsolete();
@@ -187,9 +193,12 @@ export class Trainer {
 
   #assertFinite(figures: StepFigures): void {
     const { taskLoss, clipPenalty, gradientNorm } = figures;
-    const wrong = Object.entries({ taskLoss, clipPenalty, gradientNorm }).find(
-      ([, value]) => !Number.isFinite(value),
-    );
+    const named = {
+      "task loss": taskLoss,
+      "clip penalty": clipPenalty,
+      "gradient norm": gradientNorm,
+    };
+    const wrong = Object.entries(named).find(([, value]) => !Number.isFinite(value));
     if (wrong === undefined) return;
     throw this.#diverged(`a finite ${wrong[0]}`, String(wrong[1]), this.#step + 1);
   }

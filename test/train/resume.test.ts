@@ -274,6 +274,13 @@ describe("a model directory that does not fit", () => {
     expect(() => new Trainer(tinyOptions(directory, tinyModel(null), { quant: null }))).toThrow(
       CheckpointError,
     );
+    // A float run does not go on as a quantized one, not even with all clips frozen.
+    const float = temporaryDirectory();
+    const trainer = new Trainer(tinyOptions(float, tinyModel(null), { quant: null }));
+    await trainer.train();
+    trainer.dispose();
+    expect(resume(float)).toThrow(/optimizer slot m\/.*_clip_max: expected/);
+    expect(resume(float, { freezeVariables: "_clip_max$" })).toThrow(/expected all clips/);
     expect(resume(directory, { freezeVariables: "TransformerEncoder" })).toThrow(
       /optimizer slot .* freeze_variables/,
     );

@@ -149,7 +149,7 @@ describe("a run", () => {
     const run = train({ modelDir: directory }, poison, model);
     await expect(run).rejects.toThrow(TrainingError);
     await expect(run).rejects.toThrow(
-      /training step 5: expected a finite taskLoss, received NaN\. The last good checkpoint is .*ckpt-3/,
+      /training step 5: expected a finite task loss, received NaN\. The last good checkpoint is .*ckpt-3/,
     );
     expect(existsSync(join(directory, "ckpt-6.safetensors"))).toBe(false);
     const { result } = await train({ modelDir: directory });
@@ -204,10 +204,13 @@ describe("a run", () => {
     const first = temporaryDirectory();
     await train({ modelDir: first, validation: tinyValidation(first) });
     const second = temporaryDirectory();
-    await expect(train({ modelDir: second, validation: tinyValidation(first) })).rejects.toThrow(
+    const companions = new Map([["model_configs.yml", "of the second run"]]);
+    const validation = tinyValidation(first, { companions });
+    await expect(train({ modelDir: second, validation })).rejects.toThrow(
       /best: expected no checkpoints of another run/,
     );
     expect(existsSync(join(second, "checkpoint"))).toBe(false);
+    expect(readFileSync(join(first, "best", "model_configs.yml"), "utf8")).toMatch(/Transformer/);
     expect(JSON.parse(readFileSync(join(first, "best", "checkpoint"), "utf8"))).toMatchObject({
       version: 1,
     });
