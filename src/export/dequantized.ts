@@ -25,7 +25,7 @@ export function assignInt8(model: Seq2SeqModel, int8: Int8Model): void {
 }
 
 /** fround(code · scale), row-major. */
-export function dequantizedValues({ codes, shape, scale, record }: Int8Weight): Float32Array {
+function dequantizedValues({ codes, shape, scale, record }: Int8Weight): Float32Array {
   const values = new Float32Array(codes.length);
   const { axis } = record;
   const inner = axis === null ? 1 : shape.slice(axis + 1).reduce((a, b) => a * b, 1);

@@ -7,7 +7,7 @@ import { resolveQuantConfig } from "../../src/quant/config.ts";
 export const TINY_VOCABULARY = 37;
 export const TINY_SPECIAL = { unk: 34, bos: 35, eos: 36 };
 
-/** Two layers each side, three heads of four, odd sizes elsewhere. */
+/** Two layers each side, four heads of three (so that the factor 3^−½ rounds), odd sizes elsewhere. */
 const TINY_PARAMS = {
   "modality.dim": 12,
   "modality.timing": "sinusoids",
@@ -21,7 +21,7 @@ function stack(name: string): Record<string, unknown> {
   return {
     [`${name}.num_layers`]: 2,
     [`${name}.hidden_size`]: 12,
-    [`${name}.num_attention_heads`]: 3,
+    [`${name}.num_attention_heads`]: 4,
     [`${name}.filter_size`]: 21,
   };
 }

@@ -31,7 +31,7 @@ export function loadReference(
 }
 
 /** The layers of a parsed export. @throws {FormatError} as {@link loadReference} */
-export function transformerWeights(model: Int8Model): TransformerWeights {
+function transformerWeights(model: Int8Model): TransformerWeights {
   const { class: className, params } = model.record.model;
   const parameters = transformerParameters(className, params);
   return new TransformerLoader(model, parameters).load();

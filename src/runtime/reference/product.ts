@@ -73,7 +73,7 @@ export function linear(x: Coded, { product, weight, bias }: Linear, trace: Trace
  * int32 sums [rows, outputs], two rows by four outputs at a time, so that eight running sums share
  * six reads.
  */
-export function rowProducts(x: Int32Array, weight: ProductWeight): Int32Array {
+function rowProducts(x: Int32Array, weight: ProductWeight): Int32Array {
   const { codes, inputs, outputs } = weight;
   const rows = x.length / inputs;
   const sums = new Int32Array(rows * outputs);

@@ -1,7 +1,7 @@
 /** What the reference executor reports while it runs, so that each operation can be compared. */
 
 /** One integer product. */
-export interface TracedProduct {
+interface TracedProduct {
   /** Path of the layer and the product's name in it, such as `…/self_attention/scores`. */
   readonly product: string;
   /** Path of the quantizer of each operand. */

@@ -30,7 +30,7 @@ export interface DecoderLayer extends EncoderLayer {
 }
 
 /** A norm and its quantizer. */
-export interface OutputNorm {
+interface OutputNorm {
   readonly norm: LayerNormWeights;
   readonly quantizer: ActivationQuantizer;
 }

@@ -25,7 +25,7 @@ import type { Trace } from "./trace.ts";
 import type { DecoderLayer, StackEnds, TransformerWeights } from "./transformer-weights.ts";
 
 /** One hypothesis: what each decoder layer remembers of its source and of its own tokens. */
-export interface ReferenceHypothesis {
+interface ReferenceHypothesis {
   readonly memory: readonly KeyValues[];
   readonly past: readonly KeyValues[];
 }
