@@ -10,16 +10,6 @@ export interface BatchIds {
   readonly eos: number;
 }
 
-/** Sources of a batch without targets: what a decoder starts from. */
-export interface SourceBatch {
-  readonly size: number;
-  readonly sourceTime: number;
-  /** [size · sourceTime] ids, padded with EOS. */
-  readonly source: Int32Array;
-  /** [size], lengths with EOS. */
-  readonly sourceLengths: Int32Array;
-}
-
 /** Pads the examples at `indices` to the longest source and the longest target among them. */
 export function makeBatch(
   examples: readonly PairExample[],
@@ -27,45 +17,48 @@ export function makeBatch(
   ids: BatchIds,
 ): Batch {
   const chosen = Array.from(indices, (index) => examples[index]!);
-  const { size, sourceTime, source, sourceLengths } = makeSourceBatch(
+  const sources = padded(
     chosen.map((example) => example.source),
     ids.eos,
   );
-  const targets = makeSourceBatch(
+  const targets = padded(
     chosen.map((example) => example.target),
     ids.eos,
   );
-  const targetTime = targets.sourceTime;
-  const targetInput = new Int32Array(size * targetTime);
-  for (let row = 0; row < size; row++) {
-    const at = row * targetTime;
-    targetInput.set(targets.source.subarray(at, at + targetTime - 1), at + 1);
+  const { time } = targets;
+  const targetInput = new Int32Array(targets.ids.length);
+  for (let row = 0; row < chosen.length; row++) {
+    const at = row * time;
+    targetInput.set(targets.ids.subarray(at, at + time - 1), at + 1);
     targetInput[at] = ids.start;
   }
   return {
-    size,
-    sourceTime,
-    targetTime,
-    source,
-    sourceLengths,
-    target: targets.source,
-    targetLengths: targets.sourceLengths,
+    size: chosen.length,
+    sourceTime: sources.time,
+    targetTime: time,
+    source: sources.ids,
+    sourceLengths: sources.lengths,
+    target: targets.ids,
+    targetLengths: targets.lengths,
     targetInput,
     indices: indices.slice(),
   };
 }
 
-/** Pads token ids (EOS included) with EOS to the longest. */
-export function makeSourceBatch(sources: readonly Int32Array[], eos: number): SourceBatch {
-  const sourceTime = sources.reduce((longest, ids) => Math.max(longest, ids.length), 0);
-  const source = new Int32Array(sources.length * sourceTime).fill(eos);
-  sources.forEach((ids, row) => {
-    source.set(ids, row * sourceTime);
+/** Rows of ids, padded with EOS to the longest. */
+interface PaddedRows {
+  readonly time: number;
+  /** [rows · time]. */
+  readonly ids: Int32Array;
+  /** [rows], lengths before padding. */
+  readonly lengths: Int32Array;
+}
+
+function padded(rows: readonly Int32Array[], eos: number): PaddedRows {
+  const time = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
+  const ids = new Int32Array(rows.length * time).fill(eos);
+  rows.forEach((row, i) => {
+    ids.set(row, i * time);
   });
-  return {
-    size: sources.length,
-    sourceTime,
-    source,
-    sourceLengths: Int32Array.from(sources, (ids) => ids.length),
-  };
+  return { time, ids, lengths: Int32Array.from(rows, (row) => row.length) };
 }

@@ -9,7 +9,7 @@ export interface PairExample {
 }
 
 /** One line of each file. */
-export interface LinePair {
+interface LinePair {
   /** From 1. */
   readonly line: number;
   readonly source: string;
@@ -73,7 +73,7 @@ const FIRST_LINES = 3;
  * Lines of both files side by side.
  * @throws {DataError} if the files have different numbers of lines, or as `readTextLines`
  */
-export async function* readLinePairs(
+async function* readLinePairs(
   sourcePath: string,
   targetPath: string,
 ): AsyncGenerator<LinePair, void, undefined> {

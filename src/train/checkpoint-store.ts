@@ -31,7 +31,7 @@ export function weightsPath(directory: string, name: string): string {
 }
 
 /** Path of a checkpoint's training state. */
-export function statePath(directory: string, name: string): string {
+function statePath(directory: string, name: string): string {
   return join(directory, `${name}.state.safetensors`);
 }
 
@@ -186,7 +186,7 @@ export function loadCheckpoint(path: string): LoadedCheckpoint {
 }
 
 /** The bytes of a weights file; the same weights give the same bytes. */
-export function weightsFileOf(weights: Weights, step: number | null): Uint8Array {
+function weightsFileOf(weights: Weights, step: number | null): Uint8Array {
   const tensors = [...weights].map(
     ([name, { shape, data }]) => [name, { dtype: "F32", shape, data }] as const,
   );
