@@ -1,1 +1,73 @@
-export { ConfigError } from "./errors.ts";
+/** The public names of tfjs-qat. */
+
+export {
+  CheckpointError,
+  ConfigError,
+  DataError,
+  type ErrorCode,
+  ExportError,
+  FormatError,
+  KernelError,
+  ShapeError,
+  TfjsQatError,
+  TrainingError,
+  UnknownNameError,
+} from "./errors.ts";
+
+// Arithmetic
+export { codeOf, type Grid, gridOf, valueOf } from "./core/affine.ts";
+export { qtypeOf, type QType, type QuantKind, type Rounding } from "./core/qtype.ts";
+
+// Backends
+export { type BackendName, type BackendReport, selectBackend } from "./backends/select.ts";
+export { registerKernels } from "./backends/register.ts";
+
+// Quantization
+export { type QuantConfig, type QuantParamsInput, resolveQuantConfig } from "./quant/config.ts";
+export { createPass, disposePass, type Pass } from "./quant/pass.ts";
+export { fakeQuant, type FakeQuantSpec } from "./ops/fake-quant.ts";
+
+// Layers
+export { QuantDense, type QuantDenseArgs } from "./layers/dense.ts";
+export { TokenEmbedding, type TokenEmbeddingArgs } from "./layers/embedding.ts";
+export { FeedForward, type FeedForwardArgs } from "./layers/feed-forward.ts";
+export { LayerNorm, type LayerNormArgs } from "./layers/layer-norm.ts";
+export { MultiHeadDense, type MultiHeadDenseArgs } from "./layers/multi-head-dense.ts";
+export { product } from "./layers/product.ts";
+export {
+  type CallArgs,
+  type QuantizedWeightView,
+  QuantLayer,
+  type QuantLayerArgs,
+} from "./layers/quant-layer.ts";
+export { registerLayers } from "./layers/register.ts";
+
+// Models
+export type { Seq2SeqModel } from "./models/model.ts";
+export { type PlacedProduct, placementReport } from "./models/placement.ts";
+export { createModelScorer, type ModelScorer } from "./models/scorer.ts";
+export { traceModel } from "./models/traced-model.ts";
+export { Transformer, type TransformerArgs } from "./models/transformer.ts";
+
+// Metrics
+export { type BleuScore, corpusBleu } from "./metrics/bleu.ts";
+export { pairedBootstrap, type PairedComparison } from "./metrics/bootstrap.ts";
+export { corpusChrf } from "./metrics/chrf.ts";
+
+// Export and integer execution
+export { exportInt8 } from "./export/int8.ts";
+export { loadInt8 } from "./export/load-int8.ts";
+export { saveInt8 } from "./export/save-int8.ts";
+export { checkParity, type ParityReport } from "./runtime/parity.ts";
+export { loadReference } from "./runtime/reference/load.ts";
+export { ReferenceTransformer } from "./runtime/reference/transformer.ts";
+
+// Recipes
+export { packageVersion } from "./recipe/package-version.ts";
+export { loadModel, type LoadedModel } from "./recipe/load-model.ts";
+export { modelConfigFiles } from "./recipe/model-configs.ts";
+export { runRecipe } from "./recipe/run.ts";
+export type { RunReporter } from "./recipe/run-reporter.ts";
+export { resolveRecipe } from "./recipe/sources.ts";
+export { translate } from "./recipe/translate.ts";
+export { terminalReporter } from "./cli/progress.ts";
