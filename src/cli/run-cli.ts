@@ -1,5 +1,6 @@
 /** Finds the command, runs it, and turns what happens into output and an exit status. */
 import { TfjsQatError, UnknownNameError, type ErrorCode } from "../errors.ts";
+import { packageVersion } from "../recipe/package-version.ts";
 import type { CommandIo } from "./command-io.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Command } from "./define-command.ts";
@@ -48,7 +49,7 @@ async function dispatch(argv: readonly string[], io: Omit<CommandIo, "json">): P
     return name === undefined ? 2 : 0;
   }
   if (name === "--version") {
-    io.out(await packageVersion());
+    io.out(packageVersion());
     return 0;
   }
   const command = commandNamed(name);
@@ -83,12 +84,6 @@ function overview(): string {
     "",
     "tfjs-qat <command> --help shows a command's flags and examples.",
   ].join("\n");
-}
-
-async function packageVersion(): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** The exit status of an error. */

@@ -9,6 +9,7 @@ import type { QuantConfig } from "../quant/config.ts";
 import { loadCheckpoint } from "../train/checkpoint-store.ts";
 import { buildModel } from "./build-model.ts";
 import { modelDirectoryOf } from "./model-configs.ts";
+import { checkSameVocabulary } from "./same-model.ts";
 import type { Recipe } from "./schema.ts";
 import { recipeOfModel } from "./sources.ts";
 import { createTranslationTask, type TranslationTask } from "./translation-task.ts";
@@ -33,12 +34,14 @@ export interface LoadedModel {
  * Loads a model for evaluation. A backend must have been selected. The caller disposes the model.
  * @param path a model directory, a checkpoint file in one, or an int8 export
  * @param recipe settings to use in place of those of the model's own directory
- * @throws {ConfigError} if quantization is asked of a model without clips
+ * @throws {ConfigError} if quantization is asked of a model without clips; {@link DataError} if the
+ *   recipe's vocabulary is not the model's
  */
 export function loadModel(path: string, recipe?: Recipe): LoadedModel {
   const directory = modelDirectoryOf(path);
   const settings = recipe ?? recipeOfModel(directory).recipe;
   const task = createTranslationTask(settings);
+  if (recipe !== undefined) checkSameVocabulary(directory, task);
   const { model, quant } = buildModel(settings, task);
   try {
     const source = isInt8Export(path) ? int8Into(model, path) : checkpointInto(model, path);

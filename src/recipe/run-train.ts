@@ -13,13 +13,14 @@ import type { Validator } from "../train/validator.ts";
 import { buildModel, type BuiltModel } from "./build-model.ts";
 import { calibrateModel } from "./calibrate-model.ts";
 import { scheduleOf } from "./lr-schedule.ts";
-import { modelConfigFiles, writeModelConfigs } from "./model-configs.ts";
+import { modelConfigFiles, modelDirectoryOf, writeModelConfigs } from "./model-configs.ts";
 import {
   requiredDataset,
   requiredModelDir,
   type RunContext,
   type RunReport,
 } from "./run-report.ts";
+import { checkSameQuantization, checkSameVocabulary } from "./same-model.ts";
 import type { Recipe } from "./schema.ts";
 import { watchTraining } from "./train-watch.ts";
 import { createTranslationTask, readPairs, type TranslationTask } from "./translation-task.ts";
@@ -48,6 +49,7 @@ export async function runTrain(
   const { model, modelDir } = prepared;
   try {
     if (latestCheckpoint(modelDir) === null) await initialize(prepared, context);
+    else checkSameRun(prepared);
     writeModelConfigs(modelDir, recipe, model);
     const trainer = new Trainer(trainerOptions(prepared));
     try {
@@ -124,11 +126,18 @@ function batchStream(
   });
 }
 
+/** A run that is taken up has the vocabulary and the quantization that it started with. */
+function checkSameRun({ modelDir, task, quant }: Prepared): void {
+  checkSameVocabulary(modelDir, task);
+  checkSameQuantization(modelDir, quant);
+}
+
 /** The weights and clips that a new run starts with. */
 async function initialize(prepared: Prepared, { reporter }: RunContext): Promise<void> {
   const { model, quant, entry, recipe, task, examples } = prepared;
   let only: ReadonlySet<string> | null = null;
   if (entry.pretrain_model !== undefined) {
+    checkSameVocabulary(modelDirectoryOf(entry.pretrain_model), task);
     const { path, weights } = loadCheckpoint(entry.pretrain_model);
     only = new Set(assignWeights(model, weights, path));
     reporter.note(`weights from ${path}`);

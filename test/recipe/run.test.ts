@@ -153,14 +153,44 @@ describe("run_exp", () => {
     expect(float.err).toContain("Train it with --enable_quant first");
   });
 
-  it("refuses a checkpoint that does not fit the vocabulary", async () => {
-    const other = at("vocab.other");
-    writeFileSync(other, "x\ny\nz\nw\n");
-    const argv = ["--pretrain_model", at("float/best"), "--trg_data_pipeline.vocab_path", other];
-    const { code, err } = await cli(train("misfit", ...argv));
-    expect(code).toBe(3);
-    expect(err).toContain("of another shape");
-    expect(existsSync(at("misfit/checkpoint"))).toBe(false);
+  it("refuses a pretrained model with another vocabulary, before anything is written", async () => {
+    for (const tokens of ["x\ny\nz\nw\n", "x\nz\ny\n"]) {
+      writeFileSync(at("vocab.other"), tokens);
+      const other = ["--trg_data_pipeline.vocab_path", at("vocab.other")];
+      const { code, err } = await cli(
+        train("misfit", "--pretrain_model", at("float/best"), ...other),
+      );
+      expect(code).toBe(3);
+      expect(err).toMatch(
+        /target vocabulary, id \d: expected ("y"|no token) as in the vocabulary of/,
+      );
+      expect(existsSync(at("misfit"))).toBe(false);
+    }
+  });
+
+  it("refuses to go on with another quantization", async () => {
+    const quant = [
+      "--pretrain_model",
+      at("float/best"),
+      "--enable_quant",
+      "--initial_global_step",
+      "100",
+    ];
+    const { code, err } = await cli(train("qat", ...quant, "--quant_params", "{quant_bits: 4}"));
+    expect(code).toBe(2);
+    expect(err).toMatch(
+      /quant_params \(weightBits\): expected 8 as in .*model_configs.yml, received 4\./,
+    );
+    expect((await cli(train("qat", "--enable_quant=false"))).err).toMatch(
+      /enable_quant: expected true/,
+    );
+  });
+
+  it("with 0 steps only calibrates and judges", async () => {
+    const quant = ["--pretrain_model", at("float/best"), "--enable_quant", "--train_steps", "0"];
+    const { code, out } = await cli(train("ptq", ...quant));
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ status: "finished", step: 0, best: { step: 0 } });
   });
 });
 
