@@ -9,9 +9,9 @@ export const OUTPUT = `${root}runs/quickstart`;
 
 const RECIPES = `${root}recipes/translation/transformer`;
 export const TRAINING_CONFIGS = [
-  `${RECIPES}/training_args.yml`,
   `${RECIPES}/translation_bpe.yml`,
   `${RECIPES}/validation_args.yml`,
+  `${RECIPES}/qat.yml`,
 ];
 
 /** Test sentences that are translated, spread evenly over the 700. */

@@ -94,7 +94,7 @@ export async function scoreModel(
 }
 
 /**
- * Runs `run_exp --enable_quant` for a number of steps. With 0 steps the model is only calibrated:
+ * Runs the recipe `qat.yml` as `run_exp` does, for a number of steps. With 0 steps the model is only calibrated:
  * post-training quantization. The best checkpoint on dev, judged with integer products, is in
  * `best/`; the calibrated start is the first candidate.
  * @returns step of the best checkpoint
@@ -108,22 +108,17 @@ export async function fineTune(
   const { recipe } = resolveRecipe({
     configPaths: TRAINING_CONFIGS,
     flags: {
-      hparams_set: "transformer_128_3e_3d_4h",
       pretrain_model: PRETRAINED,
       model_dir: modelDir,
       backend: "wasm",
-      enable_quant: true,
       train_steps: steps,
       save_checkpoint_steps: EVAL_STEPS,
       eval_steps: EVAL_STEPS,
-      eval_on_begin: true,
       eval_dataset: "ParallelTextDataset",
       "eval_dataset.params": {
         src_file: `${OUTPUT}/text/dev.en`,
         trg_file: `${OUTPUT}/text/dev.de`,
       },
-      "lr_schedule.class": "linear",
-      "lr_schedule.params": { warmup_steps: 20, peak_lr: 2e-4, end_lr: 0 },
     },
   });
   const now = (): number => performance.now() / 1000;
