@@ -80,13 +80,13 @@ tabs	and  several   blanks
 @-@ literal marker a @-@ b @-@ c
 DOTMULTI and DOTDOTMULTI are words
 Sincerely yours, J.
-Rev. Green and rev. 7
-Nos. 3 and 4; No. seven; no. 8; Nr. 9; Art. nine; pp. ten
-Adm. Gen. Col. Maj. Capt. Lt. Sgt. Pvt. Smith
-Sens. A and B, Reps. C and D, Gov. E
-St. Mary's Hosp. and Bldg. 5
-Oct. 31 and Nov. 1, but May. 5
-vs. V. v. VS.
+Dr. Green met Mr. Hill and Mrs. Lane.
+Nos. 1 to 4, No. 5 and no. 6; Art. 7, art. 8; pp. 9-10, p. 11. No. That is all, pp. End
+Lt. Col. Baker, Sgt. Jones and Capt. Cook saluted Gen. Gordon and Cdr. Shaw.
+Sen. Parker wrote to Gov. Hill, Reps. Young and Old.
+St. John's Hosp. on Mill Rd. Corner, Bldg. 9
+On Dec. 24 or Sept. 24, not on June. 24
+Smith v. Jones vs. Brown et al. 2015, approx. 5 in. Text
 """
 
 GERMAN = r"""
@@ -110,19 +110,19 @@ Strg+Umschalt+F5, Alt+Eingabe
 Nr. 5, Nrn. 6 und 7, Art. 3 GG, § 5 Abs. 2
 vgl. S. 5 ff. und S. 9 f.
 Fa. Muster GmbH & Co. KG
-Std. Min. Sek. evtl. sog. bzgl. inkl. exkl.
+Jan. Feb. Apr. Aug. Okt. Dez. Mo. Di. Ende
 a) erstens b) zweitens
 Der 1. Mai. Der 99. Tag. Der 100. Tag. Der 5.
-i. ii. iii. xiv. xx. xxi. Ende
+z. B. Anna, i. d. R. Otto, u. a. Emil, s. S. 5
 Er kam um 8.30 Uhr an. Dann ging er.
 Hans' Auto und Max' Haus
 3,5 % bis 4 % der Fälle
-Das ist MwSt. frei, ggf. inkl. 19% MwSt.
-Ja. Nein. Vielleicht. ja. nein.
+Preise evtl. zzgl. Versand, inkl. 19% Rabatt, ca. 20 Std. Arbeit.
+Abb. 3 Tab. 4 Kap. 5 Nr. 6 Art. 7
 Wie geht's? Gut! Und dir?!
 ...und dann… kam er...
 O. Foo und o. foo
-dgl. dergl. jun. sen. spp. zzt. Zt. Chr. SA. BSE. Dkr.
+3 Mio. Euro, 4 Mrd. Euro, 5 Tsd. Euro, Muster Ltd. Berlin, Adams jun. London
 """
 
 OTHERS = r"""
@@ -230,21 +230,34 @@ virama \u0915\u094d\u0930 nukta \u0915\u093c \U00011103\U00011133\U00011122
 \u0130 \u0131 \u017f \u1e9e \u03c2 \u03a3
 """
 
-# Words that may keep a full stop; far more than any list has, so that lists are seen to end too.
+# Words that may keep a full stop, compiled by category from general knowledge of English and
+# German, and ordinary words. More than the tokenizer keeps, so that lists are seen to end too.
 ABBREVIATIONS = """
-Abb Abs Abt Adj Adm Adv Anl Anm Apr Art Aug Asst Ave BSE Bart Bd Bde Bl Blvd Bldg Brig Bros Buchst
-Bsp Bull CEO Ca Capt Ch Chr Cie Cmdr Co Col Comdr Con Corp Cpl Cpt DR Dec Dep Dept Dez Dipl Dist Dkr
-Dr Drs Ed Eds Ens Esq Est Ex FR Fa Feb Fig Figs Fr Fri Ft GmbH Gen Gesch Gouv Gov Hbf Hl Hon Hosp Hr
-Hrsg Hwy Inc Ing Insp Jan Jg Jh Jhdt Jr Jul Jun Kap Kfz Komp Lic Lkw Lt Ltd MM MR MRS MS Mag Maj Mar
-May Messrs Mfg Min Mio Mlle Mme Mo Mon Mr Mrd Mrs Ms Msgr Mt MwSt Nov Nm No Nos Nr Nrn Oberst Obj
-Oct Okt Op Ord Par Pfc Pfd Ph Pkt Pl Pres Prof Pt Pvt Qu Rd Red Ref Reg Rep Reps Res Rev Rs Rt SA Sat
-Sek Sen Sens Sep Sept Sfc Sgt Sr St Std Str Sun Supt Surg Tab Tel Thu Tue Ufw Univ Vol Wed Yr Zt Ziff
-adv al allg an appr approx apt art aufl ausg av bd bes betr bez bzgl bzw ca cf ch chap co cont def
-dergl desgl dgl div dt ebd ed eds ehem eigtl einschl entspr etc evtl ex exkl ext ff fig figs folg
-frz gek geb gegr gen gest gez ggf ggfs griech hl hrsg inc inkl insb jap jun kath lat lfd ltd max min
-mind mm mtl no nos nr od op par pl pp resp rev s sc sec seg sen sog sogen spp sq std str svw sym tab
-tel u ugs urspr usf usw v vers vgl viz vol vols vorm vs vsl w wg wiss wtl www yr z zb zit zug zus zw
-zz zzgl zzt
+Mr Mrs Ms Mx Messrs Mme Mmes Mlle Dr Drs Prof Profs Rev Revd Fr Msgr Hon Rt St Sts Sr Jr Esq
+Pres Gov Govs Sen Sens Rep Reps Amb Atty Insp Supt Det Sec Asst Assoc Adj Dir Treas Surg Cllr
+Gen Brig Maj Col Capt Lt Sgt Cpl Pvt Pfc Adm Cmdr Comdr Cdr Ens Sfc Cmdt
+Bros Co Corp Inc Ltd Assn Dept Univ Inst Bldg Hosp Ave Blvd Rd Mt Ft
+vs viz etc cf ie eg al approx ibid incl excl esp est Ph op cit resp max
+Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Tues Wed Thu Thurs Fri Sat Sun
+No Nos Nr Art Arts pp Fig Figs Eq Eqs Vol Vols vol Ch Chap Sect Par Para Pt Tab Ref App ver ed ca
+Lieut Commr Gens Cols Majs Lts Revs Hons Sgts Plc Pty PhD MSc MA BA Jct Sq Pl Ln Hwy Ste Apt tel
+ext fig figs eq eqs sec sect ch para no nos art dept misc temp avg orig trans ff Mgr Mss ms
+Hr Hrn Frl Dipl Ing Mag Lic Doz habil med phil jur rer nat theol Hl hl
+Abg Präs Vors Bgm Stv stv Hptm Oblt Kapt Uffz Feldw
+Gebr Cie Ges
+bzw usw usf vgl evtl ggf inkl exkl zzgl abzgl bspw sog gem lt einschl insb bes entspr ehem allg
+bez betr ebd ders geb gest zit Anm Abk Bsp Hrsg Verf Red Übers min mind lfd Chr
+Nrn Abs Abschn Abb Bd Bde Kap Aufl Jg Jh Jhd Ziff Rn Pos Tel Str Ausg Lit Seite
+Mio Mrd Tsd Std Sek Min Stk Pkt Pf
+Jän Febr Mrz Mär Okt Dez Mo Di Mi Do Sa So
+Vgl Ca Evtl Ggf Sog Bzw Etc Inkl zB dh idR iVm ua uä oä Fa Nachf Inh Mill Bill Mia Gr kl Kl gr od
+jun sen Anh Anl Az Adr Bem Beil Bl Ders Einf Erg Forts Hs Kt Reg Slg Sp Taf Verz Zs Hbf Bhf tgl
+jährl urspr eigtl einschließl verh gegr Ltn Obstlt Brosch hrsg überarb verb dt engl frz lat Pfd
+Ztr Dtzd km qm Rdnr Lfg zus zw wg
+the and house water is end work street red war sun may march man cat file line table error open
+window der die das und ist Haus Wasser Ende gut Mai März Juni Juli rot Mann Datei Zeile Tabelle
+Fehler Fenster Berlin London Smith Müller NATO GmbH AG KG USA EU ok OK an in am to on mm cm kg hr
+ft oz lb lbs MR MRS MS DR PROF mr mrs dr prof ST NO nr NR ART PP Pp FIG JAN jan ETC Usw USW CA
 """.split()
 
 

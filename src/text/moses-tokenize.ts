@@ -1,8 +1,9 @@
 /**
  * The tokenizer of the Moses toolkit: separates punctuation and symbols from words by rules.
  *
- * Same tokens as sacremoses 0.2.0 for English and German. Other languages have the same rules with
- * the English abbreviations; the Han, kana and Hangul rules for `zh`, `ja` and `ko` are not here.
+ * Same tokens as sacremoses 0.2.0 for English and German, as far as our lists of abbreviations go
+ * (non-breaking-prefixes.ts). Other languages have the same rules with the English abbreviations;
+ * the Han, kana and Hangul rules for `zh`, `ja` and `ko` are not here.
  */
 import { nonBreakingPrefixes } from "./non-breaking-prefixes.ts";
 import type { NonBreakingPrefixes } from "./non-breaking-prefixes.ts";

@@ -1,14 +1,14 @@
 /**
- * Words after which a full stop belongs to the word: it marks an abbreviation, an initial or an
- * ordinal, not the end of a sentence.
+ * Abbreviations whose full stop belongs to the word: "which full stops are not split off?"
  *
- * Provenance: arranged by group for this package, with the lists of sacremoses 0.2.0 (which come
- * from Moses) consulted, so that exactly the same English and German words keep their full stop; a
- * test compares them. Abbreviations with a full stop inside (`e.g.`, `z.B.`) have no entry, because
- * the tokenizer keeps the last one by rule.
+ * Provenance: the candidates were written by category from general knowledge of English and German,
+ * not taken from the word lists of another tokenizer. Each candidate was then put to sacremoses
+ * 0.2.0, once before a capitalized word and once before a number, and its answer decides whether
+ * the word stands here. The candidates, ordinary words among them, are in
+ * `scripts/oracles/text_lines.py`. An abbreviation that was no candidate may differ.
  */
 
-/** The prefixes of one language. */
+/** The abbreviations of one language, without their full stops. */
 export interface NonBreakingPrefixes {
   /** Words that always keep a following full stop. */
   readonly always: ReadonlySet<string>;
@@ -16,45 +16,38 @@ export interface NonBreakingPrefixes {
   readonly beforeNumber: ReadonlySet<string>;
 }
 
-const CAPITALS = Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+/** Initials: `J. S. Bach`. */
+const CAPITALS = words("A B C D E F G H I J K L M N O P Q R S T U V W X Y Z");
 
-/** Titles and forms of address; German texts use many of the English ones. */
-const TITLES = words(`
-  Dr DR Mr MR Mrs MRS Ms MS MM Mme Mlle Messrs Msgr Prof Ph Hon Rev Bart Sr St Supt Surg Asst
-  Gen Col Maj Capt Cmdr Comdr Lt Sgt Sfc Cpl Pfc Pvt Adm Brig Ens Insp
-  Gov Sen Sens Rep Reps Res Op Ord Rt`);
-
-/** Companies, buildings, parts of speech. */
-const NOUNS = words("Adj Adv Bldg Bros Con Corp Hosp");
-
-const MONTHS = words("Jan Feb Mar Apr Jun Jul Aug Sep Oct Nov Dec");
+/** Titles and names of firms stay as they are in German text, so German has these too. */
+const SHARED = words(`
+  Mr Mrs Ms MR MRS MS Messrs Mme Mlle Dr DR Prof Rev Msgr Hon Rt St Sr
+  Gov Sen Sens Rep Reps Insp Supt Asst Adj Surg
+  Gen Brig Maj Col Capt Lt Sgt Cpl Pvt Pfc Adm Cmdr Comdr Ens Sfc
+  Bros Corp Bldg Hosp Ph Nos Nr v vs
+`);
 
 const ENGLISH: NonBreakingPrefixes = {
   always: new Set([
     ...CAPITALS,
-    ...TITLES,
-    ...NOUNS,
-    ...MONTHS,
-    ...words("Drs Hr v vs rev Rs Nos Nr"),
+    ...SHARED,
+    ...words("Drs Hr Jan Feb Mar Apr Jun Jul Aug Sep Oct Nov Dec"),
   ]),
-  beforeNumber: new Set(words("No Art pp")),
+  beforeNumber: new Set(["No", "Art", "pp"]),
 };
 
 const GERMAN: NonBreakingPrefixes = {
   always: new Set([
     ...CAPITALS,
+    // Parts of abbreviations that are written with blanks: `z. B.`, `i. d. R.`
     ...CAPITALS.map((letter) => letter.toLowerCase()),
-    ...TITLES,
-    ...NOUNS,
-    ...romanNumerals(20),
-    ...romanNumerals(20).map((numeral) => numeral.toLowerCase()),
-    ...Array.from({ length: 99 }, (_, index) => String(index + 1)),
-    // Amounts, time, companies.
-    ...words("Mio Mrd MwSt Dkr Std Zt Chr Co Ltd SA BSE"),
-    // Running text.
-    ...words("bzw bzgl ca Ca etc evtl ff ggf jun sen sog sogen spp usf usw v vgl vs zzt dgl dergl"),
-    // References and spelling.
-    ...words("Art Buchst No Nos Nr pp"),
+    ...SHARED,
+    ...words(`
+      bzw ca Ca etc evtl ff ggf sog usf usw vgl
+      Art No Nr pp Chr jun sen
+      Co Ltd Mio Mrd Std
+    `),
+    ...ordinals(),
   ]),
   beforeNumber: new Set(),
 };
@@ -65,7 +58,7 @@ const BY_LANGUAGE: ReadonlyMap<string, NonBreakingPrefixes> = new Map([
 ]);
 
 /**
- * The prefixes of a language; a language without a list of its own gets the English one.
+ * The abbreviations of a language; those of English if the language has no list.
  *
  * @param language a two-letter code such as `de`
  */
@@ -77,11 +70,10 @@ function words(text: string): string[] {
   return text.trim().split(/\s+/);
 }
 
-/** The Roman numerals from 1 to `last` (below 40). */
-function romanNumerals(last: number): string[] {
-  const ones = ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"];
-  return Array.from({ length: last }, (_, index) => {
-    const value = index + 1;
-    return "X".repeat(Math.floor(value / 10)) + ones[value % 10]!;
-  });
+/** A German ordinal is a number with a full stop: `3. Oktober`, `Ludwig XIV. von Frankreich`. */
+function ordinals(): string[] {
+  const digits = Array.from({ length: 99 }, (_, index) => String(index + 1));
+  const ones = words("I II III IV V VI VII VIII IX X");
+  const roman = [...ones, ...ones.map((numeral) => `X${numeral}`)];
+  return [...digits, ...roman, ...roman.map((numeral) => numeral.toLowerCase())];
 }
