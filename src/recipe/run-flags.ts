@@ -1,7 +1,14 @@
 /** The recipe as command-line flags: every key, and the spellings of its section. */
 import { z } from "zod";
 import { jsonSchemaOf, valueKind } from "./expected-text.ts";
-import { bareKeys, KEY_ALIASES, ownerOf, schemaOf, SECTION_NAMES, sectionOf } from "./schema.ts";
+import {
+  KEY_ALIASES,
+  ownerOf,
+  schemaOf,
+  SECTION_NAMES,
+  sectionOf,
+  type SectionName,
+} from "./schema.ts";
 import { paramNames, type Section } from "./section.ts";
 
 /**
@@ -14,7 +21,7 @@ export function runFlags(): Record<string, z.ZodType> {
     const section = sectionOf(name);
     if (name !== "run") Object.assign(flags, sectionFlags(name, section));
     for (const key of paramNames(section)) {
-      const schema = optional(schemaOf(name, key)!, titleOf(name, section));
+      const schema = optional(variantsOf(name, key), titleOf(name, section));
       if (ownerOf(key) === name) flags[key] = schema;
       if (name !== "run") flags[`${name}.${key}`] = schema.meta({ ...schema.meta(), hidden: true });
     }
@@ -24,11 +31,6 @@ export function runFlags(): Record<string, z.ZodType> {
     flags[alias] = schema.meta({ ...schema.meta(), hidden: true });
   }
   return flags;
-}
-
-/** Every bare key with its schema, for the key reference. */
-export function bareFlags(): [key: string, schema: z.ZodType][] {
-  return bareKeys().map((key) => [key, schemaOf(ownerOf(key)!, key)!]);
 }
 
 function sectionFlags(name: string, section: Section): Record<string, z.ZodType> {
@@ -47,12 +49,23 @@ function sectionFlags(name: string, section: Section): Record<string, z.ZodType>
   };
 }
 
-/** The schema without its default, which resolving fills in; the default stays in the text. */
-function optional(schema: z.ZodType, group: string): z.ZodType {
+/** The schemas of a key in the classes of its section that have it. */
+function variantsOf(name: SectionName, key: string): z.ZodType[] {
+  return Object.keys(sectionOf(name).classes)
+    .map((className) => schemaOf(name, key, className))
+    .filter((schema) => schema !== undefined);
+}
+
+/** A key's schema without its default, which resolving fills in; the default stays in the text. */
+function optional(variants: readonly z.ZodType[], group: string): z.ZodType {
+  const schema = variants[0]!;
   const { default: value, description = "", path } = jsonSchemaOf(schema);
-  // Mappings are checked, and get their defaults, where the recipe is resolved.
-  const bare = valueKind(schema) === "yaml" ? z.unknown() : withoutDefault(schema);
-  const defaultText = value === undefined ? {} : { defaultText: JSON.stringify(value) };
+  const isOne =
+    new Set(variants.map((variant) => JSON.stringify(jsonSchemaOf(variant)))).size === 1;
+  // Mappings, and keys that classes declare differently, are checked where the recipe is resolved.
+  const isLater = !isOne || valueKind(schema) === "yaml";
+  const bare = isLater ? z.unknown() : withoutDefault(schema);
+  const defaultText = value === undefined || !isOne ? {} : { defaultText: JSON.stringify(value) };
   const pathMark = path === true ? { path } : {};
   return bare.optional().meta({ description, group, ...defaultText, ...pathMark });
 }

@@ -27,11 +27,14 @@ function compare(directory: string, side: string, trained: Vocabulary, used: Voc
     const [expected, received] = [trained.fileTokens[id], used.fileTokens[id]];
     if (expected === received) continue;
     throw new DataError(
-      `${side} vocabulary, id ${id}: expected ${JSON.stringify(expected) ?? "no token"} as in the ` +
-        `vocabulary of ${directory}, received ${JSON.stringify(received) ?? "no token"}. ` +
-        "Use the vocabulary that the model was trained with.",
+      `${side} vocabulary, id ${id}: expected ${quoted(expected)} as in the vocabulary of ` +
+        `${directory}, received ${quoted(received)}. Use the vocabulary that the model was trained with.`,
     );
   }
+}
+
+function quoted(token: string | undefined): string {
+  return token === undefined ? "no token" : JSON.stringify(token);
 }
 
 /** Settings that decide what a checkpoint's clips mean. */

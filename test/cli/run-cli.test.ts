@@ -98,6 +98,11 @@ describe("flags", () => {
     expect(runs[0].out).toContain("smooth:none");
   });
 
+  it("mean what the chosen class says", async () => {
+    const argv = ["run_exp", "--print_config", "--search_method", "top_sampling", "--top_k", "0"];
+    expect((await cli(argv)).out).toMatch(/search_method\.top_k: 0 +# flags/);
+  });
+
   it("that are boolean can be false", async () => {
     for (const flag of ["--lowercase=false", "--no-lowercase", "--no_lowercase"].slice(0, 2)) {
       expect((await cli([...small, "--lowercase", flag, "--json"])).out).toContain("case:mixed");

@@ -156,6 +156,14 @@ describe("precedence", () => {
     });
   });
 
+  it("checks a key by the class that is chosen", () => {
+    const { recipe } = resolveRecipe({ flags: { search_method: "top_sampling", top_k: 0 } });
+    expect(recipe.search_method).toMatchObject({ class: "top_sampling", top_k: 0, sample_num: 1 });
+    expect(() => resolveRecipe({ flags: { top_k: 0 } })).toThrow(
+      /--top_k: expected a whole number of at least 1/,
+    );
+  });
+
   it("refuses a parameter of another class", () => {
     expect(() => resolveRecipe({ flags: { lr_schedule: "noam", peak_lr: 0.1 } })).toThrow(
       UnknownNameError,
@@ -252,7 +260,7 @@ describe("messages", () => {
     [
       "a wrong type",
       "train_steps: many\n",
-      /a\.yml: train_steps: expected a whole number of at least 1, received "many"/,
+      /a\.yml: train_steps: expected a whole number of at least 0, received "many"/,
     ],
     [
       "a value out of range",
