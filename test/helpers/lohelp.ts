@@ -1,6 +1,6 @@
 /** The shipped model and its golden values, for tests. */
 import { readFileSync } from "node:fs";
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 import type { Batch } from "../../src/data/batch.ts";
 import { readSafetensors } from "../../src/formats/safetensors.ts";
 import { parseYaml } from "../../src/formats/yaml.ts";
@@ -85,7 +85,7 @@ function longest(sentences: number[][]): number {
 
 function padded(sentences: number[][], time: number, eos: number): Int32Array {
   return Int32Array.from(
-    sentences.flatMap((ids) => [...ids, ...Array(time - ids.length).fill(eos)]),
+    sentences.flatMap((ids) => [...ids, ...new Array<number>(time - ids.length).fill(eos)]),
   );
 }
 

@@ -57,7 +57,7 @@ const LAYERS: [string, Make][] = [
 
 function sequential(make: Make, args: QuantLayerArgs): tf.Sequential {
   const layer = make({ ...args, inputShape: [4, 6] });
-  return tf.sequential({ layers: [layer as unknown as tf.layers.Layer] });
+  return tf.sequential({ layers: [layer] });
 }
 
 async function saveAndLoad(model: tf.LayersModel): Promise<tf.LayersModel> {
@@ -109,7 +109,9 @@ describe.each(LAYERS)("%s in a host model", (kind, make) => {
     const layer = make({ name: `gradient_${kind}`, quantConfig: tightOutputs });
     const input = tf.mul(x(), 3);
     tf.dispose(layer.apply(input) as tf.Tensor);
-    const variables = layer.trainableWeights.map((w) => w.read() as tf.Variable);
+    const variables = [...layer.allLayers()].flatMap((inner) => [
+      ...inner.namedVariables().values(),
+    ]);
     const f = (): tf.Scalar =>
       tf.sum(tf.square((layer.apply(input, { training: true }) as tf.Tensor).add(0.3)));
     const { value, grads } = tf.variableGrads(f, variables);
@@ -124,7 +126,7 @@ describe.each(LAYERS)("%s in a host model", (kind, make) => {
     model.compile({ optimizer: tf.train.adam(0.01), loss: "meanSquaredError" });
     const input = x();
     const target = tf.zeros([3, ...(model.outputs[0]!.shape.slice(1) as number[])]);
-    const history = await model.fit(input, target, { epochs: 8, verbose: 0 });
+    const history = await model.fit(input, target, { epochs: 8 });
     const loss = history.history["loss"] as number[];
     expect(loss.at(-1)).toBeLessThan(loss[0]!);
     tf.dispose([input, target]);
@@ -174,7 +176,7 @@ describe("the stacks", () => {
 describe("layers with other inputs", () => {
   it("embeds tokens", async () => {
     const layer = new TokenEmbedding({ vocabSize: 9, dim: 4, quantConfig, inputShape: [3] });
-    const model = tf.sequential({ layers: [layer as unknown as tf.layers.Layer] });
+    const model = tf.sequential({ layers: [layer] });
     const ids = tf.tensor2d([[1, 8, 0]], [1, 3], "int32");
     const y = model.predict(ids) as tf.Tensor;
     const loaded = await saveAndLoad(model);

@@ -4,7 +4,7 @@ import { selectBackend } from "../../src/backends/select.ts";
 import { codeOf, gridOf, valueOf } from "../../src/core/affine.ts";
 import { QuantDense } from "../../src/layers/dense.ts";
 import { TokenEmbedding } from "../../src/layers/embedding.ts";
-import { QuantLayer, type CallArgs, type QuantLayerArgs } from "../../src/layers/quant-layer.ts";
+import { QuantLayer, type QuantLayerArgs } from "../../src/layers/quant-layer.ts";
 import { resolveQuantConfig } from "../../src/quant/config.ts";
 import { createPass, disposePass, withPass, type Pass } from "../../src/quant/pass.ts";
 import { QUANT_STRATEGIES } from "../../src/quant/strategies.ts";
@@ -26,7 +26,7 @@ class Scaled extends QuantLayer {
     super.build(shape);
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[], _kwargs: CallArgs): tf.Tensor {
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
     return tf.tidy(() => {
       const x = [inputs].flat()[0]!;
       return this.quant(tf.relu(tf.matMul(x, this.quantWeight(this.#kernel))), "output");

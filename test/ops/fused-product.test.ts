@@ -23,7 +23,7 @@ describeBackends("fusedProduct", () => {
       tf.tidy(
         () =>
           tf
-            .grads((x, y) => tf.sum(tf.square(f(x!, y!))))([a, b])
+            .grads((x, y) => tf.sum(tf.square(f(x, y))))([a, b])
             .map((g) => [...g.dataSync()]) as never,
       );
     const ours = gradients(fusedProduct).flat();
