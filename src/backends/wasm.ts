@@ -4,22 +4,29 @@ import { KernelError } from "../errors.ts";
 import { callLoopKernel, type LoopMemory } from "./loop-call.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
 import { LOOP_KERNELS } from "./loop-kernels.ts";
+import { gatherRows, isRowGather, type GatherAttributes } from "./wasm-gather.ts";
 import { batchMatMul, createMatMulContext, type MatMulContext } from "./wasm-matmul.ts";
 import { floatView, guardAllocation, intView, type WasmBackend } from "./wasm-memory.ts";
 
 const BACKEND = "wasm";
 
 /**
- * Registers all our kernels for the wasm backend, and replaces three of its own: BatchMatMul (fast
- * for transposed and batched operands too), Identity (shares memory instead of copying) and
- * allocation (out of memory is an error). Idempotent.
+ * Registers all our kernels for the wasm backend, and replaces parts of its own: BatchMatMul (fast
+ * for transposed and batched operands too), GatherV2 of rows (copies blocks), Identity (shares
+ * memory instead of copying) and allocation (out of memory is an error). Idempotent.
  * @throws {KernelError} if the wasm backend has not been imported
  */
 export function registerWasmKernels(): void {
   const product = tf.getKernel("BatchMatMul", BACKEND) as tf.KernelConfig | undefined;
   const identity = tf.getKernel("Identity", BACKEND) as tf.KernelConfig | undefined;
   const transpose = tf.getKernel("Transpose", BACKEND) as tf.KernelConfig | undefined;
-  if (product === undefined || identity === undefined || transpose === undefined) {
+  const gather = tf.getKernel("GatherV2", BACKEND) as tf.KernelConfig | undefined;
+  if (
+    product === undefined ||
+    identity === undefined ||
+    transpose === undefined ||
+    gather === undefined
+  ) {
     throw new KernelError(
       `registerWasmKernels: expected the wasm backend to be there, received none. ` +
         `Import "@tensorflow/tfjs-backend-wasm" first, or call selectBackend("wasm").`,
@@ -32,6 +39,16 @@ export function registerWasmKernels(): void {
   for (const kernel of LOOP_KERNELS) registerLoopKernel(kernel, prepare);
   // Changing the entries is quiet; registering a second time would print a warning for each.
   identity.kernelFunc = ({ inputs, backend }) => alias(inputs.x!, backend as WasmBackend);
+  const { kernelFunc: gatherElements } = gather;
+  gather.kernelFunc = (call) => {
+    const { x, indices } = call.inputs as { x: tf.TensorInfo; indices: tf.TensorInfo };
+    if (!isRowGather(x, indices, (call.attrs ?? {}))) {
+      return gatherElements(call);
+    }
+    const backend = call.backend as WasmBackend;
+    prepare(backend);
+    return gatherRows(backend, x, indices);
+  };
   product.kernelFunc = ({ inputs, backend, attrs }) => {
     const transposed = { a: attrs?.transposeA === true, b: attrs?.transposeB === true };
     return batchMatMul(prepare(backend as WasmBackend), inputs.a!, inputs.b!, transposed);
