@@ -133,7 +133,8 @@ describe.each(VARIANTS)("a Transformer, %s", (_name, quantParams, params) => {
       logitsOf(model, SOURCES, TARGETS, "codes");
       const scorer = createModelScorer(model);
       const step = scorer.step(scorer.start([Int32Array.of(1, 13)]), Int32Array.of(12));
-      scorer.dispose(scorer.gather(step.state, Int32Array.of(0, 0)));
+      const next = scorer.step(scorer.gather(step.state, Int32Array.of(0, 0)), Int32Array.of(1, 2));
+      scorer.dispose(next.state);
       scorer.close();
       tf.tidy(() => {
         const dropout = { nextSeed: () => tf.scalar(3, "int32") };
