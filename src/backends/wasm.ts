@@ -4,7 +4,7 @@ import { KernelError } from "../errors.ts";
 import { callLoopKernel, type LoopMemory } from "./loop-call.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
 import { LOOP_KERNELS } from "./loop-kernels.ts";
-import { gatherRows, isRowGather, type GatherAttributes } from "./wasm-gather.ts";
+import { gatherRows, isRowGather } from "./wasm-gather.ts";
 import { batchMatMul, createMatMulContext, type MatMulContext } from "./wasm-matmul.ts";
 import { floatView, guardAllocation, intView, type WasmBackend } from "./wasm-memory.ts";
 
