@@ -29,12 +29,15 @@ export const QUANT_STRATEGIES = {
     initialActClip: 16,
     penalty: (quantizers) =>
       tf.tidy(() => {
-        let sum = tf.scalar(0);
-        for (const { clip, clipL2 } of quantizers) {
-          if (clip === null) continue;
-          sum = tf.add(sum, tf.mul(tf.mean(tf.square(clip.read())), clipL2));
-        }
-        return sum;
+        const clipped = [...quantizers].filter(({ clip }) => clip !== null);
+        if (clipped.length === 0) return tf.scalar(0);
+        // One tensor of all clips: a few operations in place of several for each clip.
+        const clips = clipped.map(({ clip }) => tf.reshape<tf.Rank.R1>(clip!.read(), [-1]));
+        const coefficients = clipped.flatMap(({ clipL2 }, i) => {
+          const { size } = clips[i]!;
+          return Array<number>(size).fill(clipL2 / size);
+        });
+        return tf.sum(tf.mul(tf.square(tf.concat1d(clips)), tf.tensor1d(coefficients)));
       }),
   },
 } as const satisfies Record<string, QuantStrategy>;
