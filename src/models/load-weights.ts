@@ -23,17 +23,21 @@ export function isClipName(name: string): boolean {
  * The checkpoint's root scope may differ from ours. Checks everything first, so that a misfit
  * changes nothing.
  * @param where names the checkpoint in messages
- * @returns names of the clips that were missing
+ * @param only assigns the variables whose name matches alone; the others keep their values, and
+ *   what the checkpoint has for them does not matter. Null: all
+ * @returns names of the clips that were not assigned
  * @throws {CheckpointError} listing missing, surplus and misshapen tensors
  */
 export function assignWeights(
   model: Seq2SeqModel,
   weights: ReadonlyMap<string, WeightArray>,
   where: string,
+  only: RegExp | null = null,
 ): string[] {
-  const renamed = withOurRoot(model, weights);
+  const isWanted = (name: string): boolean => only?.test(name) ?? true;
+  const renamed = new Map([...withOurRoot(model, weights)].filter(([name]) => isWanted(name)));
   const { variables } = model;
-  const missing = [...variables.keys()].filter((name) => !renamed.has(name));
+  const missing = [...variables.keys()].filter((name) => isWanted(name) && !renamed.has(name));
   const surplus = [...renamed.keys()].filter((name) => !variables.has(name));
   const misshapen = [...variables]
     .filter(([name, v]) => renamed.has(name) && renamed.get(name)!.shape.join() !== v.shape.join())
@@ -64,7 +68,7 @@ export function assignWeights(
       variable.assign(tf.tensor(Float32Array.from(array.data), variable.shape, "float32"));
     });
   }
-  return missing;
+  return [...variables.keys()].filter((name) => isClipName(name) && !renamed.has(name));
 }
 
 /** The checkpoint's tensors, with its root scope replaced where all names share another one. */

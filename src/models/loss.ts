@@ -5,7 +5,7 @@ import { smoothedCrossEntropy } from "../ops/cross-entropy.ts";
 import type { Pass } from "../quant/pass.ts";
 import type { Seq2SeqModel } from "./model.ts";
 
-/** A batch as tensors; int32. The caller disposes them by {@link disposeBatch}. */
+/** A batch as tensors; int32. The caller disposes them. */
 export interface BatchTensors {
   /** [size, sourceTime]. */
   readonly source: tf.Tensor2D;
@@ -39,10 +39,6 @@ export function batchTensors(batch: Batch): BatchTensors {
     target: tf.tensor2d(batch.target, [size, targetTime], "int32"),
     targetLengths: tf.tensor1d(batch.targetLengths, "int32"),
   };
-}
-
-export function disposeBatch(batch: BatchTensors): void {
-  for (const tensor of Object.values(batch) as tf.Tensor[]) tensor.dispose();
 }
 
 /**

@@ -41,7 +41,11 @@ export const quantParamsSchema = z.strictObject({
   quant_rounding: rounding
     .optional()
     .describe("half_even (deployed everywhere) or half_up (TensorFlow's own)"),
-  quant_clip_lr: z.number().positive().default(0.01).describe("learning rate of the clips"),
+  quant_clip_lr: z
+    .number()
+    .positive()
+    .default(0.002)
+    .describe("learning rate of the clips at the schedule's highest rate"),
   quant_calibrate_batches: z
     .int()
     .min(1)

@@ -31,11 +31,19 @@ const trainer = z.strictObject({
     .min(0)
     .optional()
     .describe("step that the learning rate schedule starts at [default: 0]"),
-  pretrain_model: z
+  pretrain_model: z.string().min(1).optional().meta({
+    description: "model directory whose weights training starts from",
+    path: true,
+    hint: "Write the path alone; pretrain_variable_pattern chooses among its variables.",
+  }),
+  pretrain_variable_pattern: z
     .string()
     .min(1)
     .optional()
-    .meta({ description: "model directory whose weights training starts from", path: true }),
+    .describe(
+      "regular expression: variables with a matching name are loaded from pretrain_model " +
+        "[default: all]",
+    ),
   update_cycle: z.int().min(1).default(1).describe("batches whose gradients make one step"),
   clip_norm: z.number().positive().optional().describe("largest global norm of the gradients"),
   clip_value: z.number().positive().optional().describe("largest absolute value of a gradient"),

@@ -1,4 +1,5 @@
 /** A recipe's learning rate schedule as a function of the step. */
+import type { RunSpan } from "../train/run-span.ts";
 import {
   inverseSqrtSchedule,
   linearSchedule,
@@ -8,21 +9,16 @@ import {
 } from "../train/schedule.ts";
 import type { Recipe } from "./schema.ts";
 
-/** What a schedule needs to know of the run. */
-export interface RunLength {
-  /** The model's width. */
-  readonly width: number;
-  /** Step at which the run starts and at which it ends. */
-  readonly firstStep: number;
-  readonly lastStep: number;
-}
-
-/** Makes the schedule of a recipe. */
-export function scheduleOf(settings: Recipe["lr_schedule"], run: RunLength): Schedule {
+/** Makes the schedule of a recipe for a model of that width and a run of that span. */
+export function scheduleOf(
+  settings: Recipe["lr_schedule"],
+  width: number,
+  { initialStep, targetStep }: RunSpan,
+): Schedule {
   switch (settings.class) {
     case "noam":
       return noamSchedule({
-        dmodel: settings.dmodel ?? run.width,
+        dmodel: settings.dmodel ?? width,
         warmupSteps: settings.warmup_steps,
         initialFactor: settings.initial_factor,
         endFactor: settings.end_factor,
@@ -42,9 +38,9 @@ export function scheduleOf(settings: Recipe["lr_schedule"], run: RunLength): Sch
         peakRate: settings.peak_lr,
         endRate: settings.end_lr,
         warmupSteps: settings.warmup_steps,
-        firstStep: run.firstStep,
+        firstStep: initialStep,
         lastStep:
-          settings.total_steps === undefined ? run.lastStep : run.firstStep + settings.total_steps,
+          settings.total_steps === undefined ? targetStep : initialStep + settings.total_steps,
       });
   }
 }

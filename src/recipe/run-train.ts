@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { BatchStream } from "../data/batch-stream.ts";
 import { describeCorpus, type PairExample } from "../data/parallel-text.ts";
 import { ConfigError } from "../errors.ts";
-import { assignWeights } from "../models/load-weights.ts";
 import { INDEX_NAME } from "../train/checkpoint-index.ts";
-import { latestCheckpoint, loadCheckpoint } from "../train/checkpoint-store.ts";
+import { latestCheckpoint } from "../train/checkpoint-store.ts";
 import type { TrainerOptions, TrainResult, ValidationOptions } from "../train/train-options.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Validator } from "../train/validator.ts";
@@ -14,6 +13,7 @@ import { buildModel, type BuiltModel } from "./build-model.ts";
 import { calibrateModel } from "./calibrate-model.ts";
 import { scheduleOf } from "./lr-schedule.ts";
 import { modelConfigFiles, modelDirectoryOf, writeModelConfigs } from "./model-configs.ts";
+import { loadPretrained } from "./pretrained-weights.ts";
 import {
   requiredDataset,
   requiredModelDir,
@@ -48,7 +48,7 @@ export async function runTrain(
   const prepared = await prepare(recipe, entry, context);
   const { model, modelDir } = prepared;
   try {
-    if (latestCheckpoint(modelDir) === null) await initialize(prepared, context);
+    if (latestCheckpoint(modelDir) === null) initialize(prepared, context);
     else checkSameRun(prepared);
     writeModelConfigs(modelDir, recipe, model);
     const trainer = new Trainer(trainerOptions(prepared));
@@ -133,28 +133,31 @@ function checkSameRun({ modelDir, task, quant }: Prepared): void {
 }
 
 /** The weights and clips that a new run starts with. */
-async function initialize(prepared: Prepared, { reporter }: RunContext): Promise<void> {
+function initialize(prepared: Prepared, { reporter }: RunContext): void {
   const { model, quant, entry, recipe, task, examples } = prepared;
+  const { pretrain_model: source, pretrain_variable_pattern: pattern } = entry;
   let only: ReadonlySet<string> | null = null;
-  if (entry.pretrain_model !== undefined) {
-    checkSameVocabulary(modelDirectoryOf(entry.pretrain_model), task);
-    const { path, weights } = loadCheckpoint(entry.pretrain_model);
-    only = new Set(assignWeights(model, weights, path));
-    reporter.note(`weights from ${path}`);
+  if (source !== undefined) {
+    checkSameVocabulary(modelDirectoryOf(source), task);
+    only = loadPretrained(model, source, { pattern, reporter });
+  } else if (pattern !== undefined) {
+    throw new ConfigError(
+      `pretrain_variable_pattern: expected pretrain_model with it, received "${pattern}" alone. ` +
+        "Name the model whose variables are to be loaded.",
+    );
   }
   if (quant === null) return;
   // A stream of its own: the run's first batches stay the run's.
   const stream = batchStream(recipe, task, examples);
   const count = quant.calibrateBatches;
   const batches = Array.from({ length: count }, () => stream.next());
-  const clips = await calibrateModel(model, { batches, count, only, reporter });
+  const clips = calibrateModel(model, { batches, only, reporter });
   if (clips.length > 0) reporter.note(`calibrated ${clips.length} clips on ${count} batches`);
 }
 
 function trainerOptions(prepared: Prepared): TrainerOptions {
   const { recipe, entry, model, quant, modelDir, batches } = prepared;
   const { optimizer, criterion, run } = recipe;
-  const firstStep = entry.initial_global_step ?? 0;
   return {
     model,
     quant,
@@ -164,11 +167,7 @@ function trainerOptions(prepared: Prepared): TrainerOptions {
     seed: run.seed,
     initialStep: entry.initial_global_step ?? null,
     trainSteps: entry.train_steps,
-    schedule: scheduleOf(recipe.lr_schedule, {
-      width: widthOf(model.params),
-      firstStep,
-      lastStep: firstStep + entry.train_steps,
-    }),
+    schedule: (span) => scheduleOf(recipe.lr_schedule, widthOf(model.params), span),
     adam: { beta1: optimizer.beta_1, beta2: optimizer.beta_2, epsilon: optimizer.epsilon },
     labelSmoothing: criterion.label_smoothing,
     updateCycle: entry.update_cycle,

@@ -5,6 +5,7 @@ import type { QuantConfig } from "../quant/config.ts";
 import type { BestOptions, ValidationOutcome } from "./best-checkpoints.ts";
 import type { CheckpointEntry } from "./checkpoint-index.ts";
 import type { AdamOptions } from "./optimizer.ts";
+import type { RunSpan } from "./run-span.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Validator } from "./validator.ts";
 
@@ -36,7 +37,8 @@ export interface TrainerOptions {
   readonly initialStep: number | null;
   /** Length of the run: it ends at the step initialStep + trainSteps. */
   readonly trainSteps: number;
-  readonly schedule: Schedule;
+  /** Makes the schedule of the run's span, which starts where a resumed run was first started. */
+  readonly schedule: (span: RunSpan) => Schedule;
   readonly adam: AdamOptions;
   readonly labelSmoothing: number;
   /** Batches whose gradients make one step. */

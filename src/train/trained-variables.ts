@@ -1,6 +1,7 @@
 /** Which variables of a model a run trains. */
 import type * as tf from "@tensorflow/tfjs";
 import { ConfigError } from "../errors.ts";
+import { variablePattern } from "./variable-pattern.ts";
 
 /**
  * The variables whose checkpoint name does not match `freezeVariables`.
@@ -11,7 +12,7 @@ export function trainedVariables(
   freezeVariables: string | null,
 ): ReadonlyMap<string, tf.Variable> {
   if (freezeVariables === null) return variables;
-  const pattern = patternOf(freezeVariables);
+  const pattern = variablePattern("freeze_variables", freezeVariables);
   const trained = new Map([...variables].filter(([name]) => !pattern.test(name)));
   if (trained.size > 0 && trained.size < variables.size) return trained;
   const received = trained.size === 0 ? "one that matches all" : "one that matches none";
@@ -20,16 +21,4 @@ export function trainedVariables(
       `received "${freezeVariables}", ${received}. ` +
       'List their names with "tfjs-qat inspect".',
   );
-}
-
-function patternOf(source: string): RegExp {
-  try {
-    return new RegExp(source);
-  } catch (error) {
-    throw new ConfigError(
-      `freeze_variables: expected a regular expression, received "${source}" ` +
-        `(${(error as Error).message}). Correct the pattern.`,
-      { cause: error },
-    );
-  }
 }

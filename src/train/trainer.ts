@@ -10,7 +10,7 @@ import { StepDropout } from "./dropout-source.ts";
 import { Adam } from "./optimizer.ts";
 import { RunLog } from "./run-log.ts";
 import { runSpan, type RunSpan } from "./run-span.ts";
-import { highestRate } from "./schedule.ts";
+import { highestRate, type Schedule } from "./schedule.ts";
 import { StepTimer } from "./step-timer.ts";
 import { EMPTY_WINDOW, meansOf, withStep } from "./summary-window.ts";
 import type { TrainerOptions, TrainProgress, TrainResult } from "./train-options.ts";
@@ -28,6 +28,7 @@ export class Trainer {
   readonly #log: RunLog;
   readonly #timer: StepTimer;
   readonly #span: RunSpan;
+  readonly #schedule: Schedule;
   readonly #highestRate: number;
   /** Step of the checkpoint that the run goes on from, or null for a new run. */
   readonly resumedFrom: number | null;
@@ -45,7 +46,7 @@ export class Trainer {
    */
   constructor(options: TrainerOptions) {
     this.#options = options;
-    const { model, modelDir, validation, schedule } = options;
+    const { model, modelDir, validation } = options;
     const trained = trainedVariables(model.variables, options.freezeVariables);
     this.#best = validation === null ? null : new BestCheckpoints(validation);
     if (!existsSync(join(modelDir, INDEX_NAME))) this.#best?.assertEmpty();
@@ -53,7 +54,8 @@ export class Trainer {
     const entry = this.#store.entries.at(-1);
     const saved = entry === undefined ? null : this.#store.readState(entry);
     this.#span = runSpan(options.initialStep, options.trainSteps, saved?.progress ?? null);
-    this.#highestRate = highestRate(schedule, this.#span.initialStep, this.#span.targetStep);
+    this.#schedule = options.schedule(this.#span);
+    this.#highestRate = highestRate(this.#schedule, this.#span.initialStep, this.#span.targetStep);
     this.resumedFrom = entry?.step ?? null;
     this.#step = entry?.step ?? this.#span.initialStep;
     const optimizer = new Adam(trained, options.adam);
@@ -168,10 +170,10 @@ export class Trainer {
   }
 
   async #makeStep(progress: TrainProgress): Promise<void> {
-    const { batches, schedule, quant, seed, updateCycle } = this.#options;
+    const { batches, quant, seed, updateCycle } = this.#options;
     const cycle = Array.from({ length: updateCycle }, () => batches.next());
     const tokens = cycle.reduce((sum, { targetLengths }) => targetLengths.reduce(add, sum), 0);
-    const rate = schedule.rate(this.#step);
+    const rate = this.#schedule.rate(this.#step);
     // Clips have a rate of their own; it follows the schedule, whose highest rate counts as 1.
     const relative = this.#highestRate > 0 ? rate / this.#highestRate : 0;
     const clipRate = (quant?.clipLearningRate ?? 0) * relative;

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadCheckpoint } from "../../src/train/checkpoint-store.ts";
 import { cli } from "../cli/capture-io.ts";
 
 const SOURCE = ["a b c", "b c", "c a b a", "a a", "b", "c c b a", "a c", "b a c"];
@@ -77,6 +78,33 @@ describe("run_exp", () => {
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ status: "finished", step: 104 });
     expect(readFileSync(at("qat/best/model_configs.yml"), "utf8")).toContain("enable_quant: true");
+    // The calibrated model is the first candidate, without eval_on_begin.
+    expect(readFileSync(at("qat/metrics.jsonl"), "utf8")).toMatch(/"validation","step":100,/);
+    expect(readFileSync(at("float/metrics.jsonl"), "utf8")).not.toMatch(/"step":0,/);
+  });
+
+  it("loads the variables of a pretrained model that a pattern chooses", async () => {
+    const some = ["--train_steps", "0", "--pretrain_variable_pattern", "^[^/]*/TransformerEncoder"];
+    const { code, err } = await cli(train("some", "--pretrain_model", at("float/best"), ...some));
+    expect(code).toBe(0);
+    expect(err).toMatch(/\d+ of \d+ variables match pretrain_variable_pattern; the others keep/);
+    await cli(train("none", "--train_steps", "0"));
+    const [loaded, pretrained, initial] = ["some", "float/best", "none"].map(
+      (name) => loadCheckpoint(at(name)).weights,
+    );
+    for (const [name, { data }] of loaded!) {
+      const source = name.includes("TransformerEncoder") ? pretrained : initial;
+      expect(data, name).toEqual(source!.get(name)!.data);
+    }
+    const refused = async (...more: string[]): Promise<string> =>
+      (await cli(train("refused", ...more))).err;
+    const from = ["--pretrain_model", at("float/best"), "--pretrain_variable_pattern"];
+    expect(await refused(...from, "Enkoder")).toMatch(/matches some of .* which matches none/);
+    expect(await refused(...from, "(")).toMatch(/expected a regular expression, received "\("/);
+    expect(await refused("--pretrain_variable_pattern", "kernel")).toMatch(
+      /expected pretrain_model with it/,
+    );
+    expect(existsSync(at("refused"))).toBe(false);
   });
 
   it("stops at an interruption with a checkpoint, exit 130, and goes on to the same bytes", async () => {
@@ -93,6 +121,23 @@ describe("run_exp", () => {
     const resumed = await cli(train("killed"));
     expect(JSON.parse(resumed.out)).toMatchObject({ status: "finished", step: 4 });
     expect(weights("killed").equals(weights("float"))).toBe(true);
+  });
+
+  it("keeps its linear schedule where the command that goes on lacks initial_global_step", async () => {
+    const linear = ["--lr_schedule", "linear", "--warmup_steps", "1"];
+    const started = [...linear, "--initial_global_step", "100"];
+    await cli(train("linear", ...started));
+    const stop = new AbortController();
+    let looks = 0;
+    const now = (): number => {
+      if (++looks > 8) stop.abort();
+      return looks;
+    };
+    const interrupted = await cli(train("linear-2", ...started), { signal: stop.signal, now });
+    expect(interrupted.code).toBe(130);
+    expect(JSON.parse((await cli(train("linear-2", ...linear))).out)).toMatchObject({ step: 104 });
+    const weights = (name: string): Buffer => readFileSync(at(`${name}/ckpt-104.safetensors`));
+    expect(weights("linear-2").equals(weights("linear"))).toBe(true);
   });
 
   it("evaluates a checkpoint with nothing but its directory and data", async () => {

@@ -189,6 +189,19 @@ describe("resuming", () => {
     });
   });
 
+  it("keeps the schedule of its own start without initial_global_step", async () => {
+    const whole = await start();
+    const settings: Settings = { initialStep: 250, checkpointSteps: 2 };
+    await runProcess(whole, settings);
+    const broken = temporaryDirectory();
+    expect(await runProcess(broken, settings, { step: 253 })).toBe("killed");
+    expect(await runProcess(broken, { ...settings, initialStep: null })).toMatchObject({
+      status: "finished",
+      step: 256,
+    });
+    expect(filesOf(broken)).toEqual(filesOf(whole));
+  });
+
   it("clears temporary files of a killed process", async () => {
     const directory = await start();
     await runProcess(directory, { validation: null }, { step: 5 });

@@ -86,7 +86,6 @@ export function tinyOptions(
   settings: Partial<TrainerOptions> = {},
 ): TrainerOptions {
   const { initialStep = 0, trainSteps = 6 } = settings;
-  const firstStep = initialStep ?? 0;
   return {
     model,
     quant: QUANT,
@@ -95,13 +94,8 @@ export function tinyOptions(
     seed: 2,
     initialStep,
     trainSteps,
-    schedule: linearSchedule({
-      peakRate: 0.01,
-      endRate: 0.001,
-      warmupSteps: 3,
-      firstStep,
-      lastStep: firstStep + trainSteps,
-    }),
+    schedule: ({ initialStep: firstStep, targetStep: lastStep }) =>
+      linearSchedule({ peakRate: 0.01, endRate: 0.001, warmupSteps: 3, firstStep, lastStep }),
     adam: { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 },
     labelSmoothing: 0.1,
     updateCycle: 1,
