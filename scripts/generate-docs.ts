@@ -9,6 +9,7 @@ import { COMMANDS } from "../src/cli/commands.ts";
 import { describeFlag, type Command } from "../src/cli/define-command.ts";
 import { expectedText, jsonSchemaOf } from "../src/recipe/expected-text.ts";
 import { NO_EFFECT } from "../src/recipe/no-effect.ts";
+import { REFUSED_KEYS } from "../src/recipe/refused-keys.ts";
 import { KEY_ALIASES, ownerOf, SECTION_NAMES, sectionOf } from "../src/recipe/schema.ts";
 import type { SectionClass } from "../src/recipe/section.ts";
 import { quantParamsSchema } from "../src/quant/config.ts";
@@ -96,6 +97,14 @@ function recipeParts(): string[] {
     "| key | why |",
     "|---|---|",
     ...Object.entries(NO_EFFECT).map(([key, reason]) => `| \`${key}\` | ${cell(reason)} |`),
+    "",
+    "### Refused",
+    "",
+    "NeurST's keys without which a run would be another one than was asked for.",
+    "",
+    "| key | instead |",
+    "|---|---|",
+    ...Object.entries(REFUSED_KEYS).map(([key, instead]) => `| \`${key}\` | ${cell(instead)} |`),
     "",
   ];
 }

@@ -51,7 +51,7 @@ export const HPARAMS_SET_NAMES: readonly string[] = Object.keys(SIZES);
  * @see NeurST, neurst/models/transformer.py, build_model_args_by_name
  */
 export function hparamsSet(name: string): HparamsSet {
-  const size = SIZES[name] ?? sizeOfPattern(name);
+  const size = Object.hasOwn(SIZES, name) ? SIZES[name] : sizeOfPattern(name);
   if (size === undefined) {
     throw new UnknownNameError("hparams_set", "size", name, [...HPARAMS_SET_NAMES, PATTERN_TEXT]);
   }

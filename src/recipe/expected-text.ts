@@ -17,6 +17,8 @@ interface JsonSchema {
   readonly default?: unknown;
   readonly description?: string;
   readonly path?: boolean;
+  /** What to do about a wrong value, where that is not plain. */
+  readonly hint?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
 }
 
@@ -119,9 +121,11 @@ export function parseValue<S extends z.ZodType>(
     throw new UnknownNameError(place, "key", issue.keys[0]!, known);
   }
   const expected = inner === undefined ? issue.message : expectedText(inner);
+  const verb = received === undefined ? "Set" : "Change";
+  const change = `${verb} "${String(issue.path.at(-1) ?? lastPart(where))}".`;
+  const fix = inner === undefined ? change : (jsonSchemaOf(inner).hint ?? change);
   throw new ConfigError(
-    `${place}: expected ${expected}, received ${receivedText(received)}. ` +
-      `${received === undefined ? "Set" : "Change"} "${String(issue.path.at(-1) ?? lastPart(where))}".`,
+    `${place}: expected ${expected}, received ${receivedText(received)}. ${fix}`,
   );
 }
 

@@ -5,7 +5,7 @@ import { fullKey, SECTION_NAMES } from "./schema.ts";
 /** One value of a recipe. */
 export interface RecipeEntry {
   readonly value: unknown;
-  /** The source's name, or `default`. */
+  /** The source's name, or `default …`. */
   readonly origin: string;
 }
 

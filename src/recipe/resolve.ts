@@ -25,7 +25,7 @@ export interface Source extends Settings {
 /** A complete recipe and where each of its values came from. */
 export interface ResolvedRecipe {
   readonly recipe: Recipe;
-  /** Full key (`entry.train_steps`, `model_dir`) → source name; `default` for defaults. */
+  /** Full key (`entry.train_steps`, `model_dir`) → source name; `default …` for defaults. */
   readonly origins: ReadonlyMap<string, string>;
   /** One line for each key that is accepted without effect. */
   readonly notes: readonly string[];
@@ -49,6 +49,7 @@ export function resolveSources(sources: readonly Source[]): ResolvedRecipe {
   for (const section of SECTION_NAMES) {
     recipe[section] = resolveSection(section, ranked(sources, section), origins);
   }
+  completeValidator(recipe, origins);
   const notes = sources.flatMap((source) => source.notes);
   return Object.freeze({ recipe: Object.freeze(recipe) as Recipe, origins, notes });
 }
@@ -175,6 +176,18 @@ function completeQuantParams(values: Record<string, unknown>, origins: Map<strin
     if (!origins.has(full)) origins.set(full, "default");
   }
   values.quant_params = Object.freeze(complete);
+}
+
+/**
+ * A quantized run judges the calibrated model before its first step, unless told not to: what it
+ * returns is then never worse than that model.
+ */
+function completeValidator(recipe: Record<string, unknown>, origins: Map<string, string>): void {
+  const { run, validator } = recipe as Pick<Recipe, "run" | "validator">;
+  const key = fullKey("validator", "eval_on_begin");
+  if (validator === null || !run.enable_quant || origins.get(key) !== "default") return;
+  recipe.validator = Object.freeze({ ...validator, eval_on_begin: true });
+  origins.set(key, "default with enable_quant");
 }
 
 /** NeurST writes all-null `quant_params` for float models; null says nothing. */

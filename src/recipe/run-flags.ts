@@ -1,6 +1,8 @@
 /** The recipe as command-line flags: every key, and the spellings of its section. */
 import { z } from "zod";
 import { jsonSchemaOf, valueKind } from "./expected-text.ts";
+import { NO_EFFECT } from "./no-effect.ts";
+import { REFUSED_KEYS } from "./refused-keys.ts";
 import {
   KEY_ALIASES,
   ownerOf,
@@ -12,8 +14,8 @@ import {
 import { paramNames, type Section } from "./section.ts";
 
 /**
- * Flags of `run_exp`, all optional, by name: bare keys, `X`, `X.params`; and, accepted but not
- * listed in the help text, `X.class`, `X.key` and aliases.
+ * Flags of `run_exp`, all optional, by name: bare keys, `X`, `X.params`; and, not listed in the
+ * help text, `X.class`, `X.key`, aliases, and NeurST's keys that have no effect or are refused.
  */
 export function runFlags(): Record<string, z.ZodType> {
   const flags: Record<string, z.ZodType> = {};
@@ -28,7 +30,13 @@ export function runFlags(): Record<string, z.ZodType> {
   }
   for (const [alias, key] of KEY_ALIASES) {
     const schema = flags[key]!;
-    flags[alias] = schema.meta({ ...schema.meta(), hidden: true });
+    const hidden = schema.meta({ ...schema.meta(), hidden: true });
+    flags[alias] = hidden;
+    flags[`${ownerOf(key)!}.${alias}`] = hidden;
+  }
+  // NeurST's other keys, so that the answer to them says why.
+  for (const key of [...Object.keys(NO_EFFECT), ...Object.keys(REFUSED_KEYS)]) {
+    flags[key] ??= z.unknown().optional().meta({ hidden: true });
   }
   return flags;
 }

@@ -54,6 +54,7 @@ const QUALIFIED: readonly SectionName[] = [
 /** Other spellings of keys. */
 export const KEY_ALIASES: ReadonlyMap<string, string> = new Map([
   ["save_checkpoints_steps", "save_checkpoint_steps"],
+  ["lr", "peak_lr"],
 ]);
 
 const owners = new Map<string, SectionName>();

@@ -4,7 +4,9 @@
  * `X: {class}`. Sections may be written inside the parameters of others.
  */
 import { ConfigError, UnknownNameError } from "../errors.ts";
+import { receivedText } from "./expected-text.ts";
 import { NO_EFFECT } from "./no-effect.ts";
+import { REFUSED_KEYS } from "./refused-keys.ts";
 import {
   bareKeys,
   isSectionName,
@@ -109,6 +111,7 @@ class SettingsReader {
           this.settings.push({ section, key: name, value, where: this.#at(prefix + written) });
         }
       } else if (Object.hasOwn(NO_EFFECT, name)) this.#note(prefix + written, name);
+      else if (Object.hasOwn(REFUSED_KEYS, name)) this.#refuse(prefix + written, name, value);
       else if (isNested(section, name, value)) {
         this.#readParams(section, dotted(name, value), prefix);
       } else if (value === null || !this.#readSection(name, value, prefix)) {
@@ -124,6 +127,7 @@ class SettingsReader {
     if (section !== undefined) {
       this.settings.push({ section, key: name, value, where: this.#at(prefix + written) });
     } else if (Object.hasOwn(NO_EFFECT, name)) this.#note(prefix + written, name);
+    else if (Object.hasOwn(REFUSED_KEYS, name)) this.#refuse(prefix + written, name, value);
     else if (isNested("model", name, value)) this.#readParams("model", dotted(name, value), prefix);
     else throw this.#unknown(written, prefix);
   }
@@ -131,8 +135,8 @@ class SettingsReader {
   #checkKnown(written: string, prefix: string): void {
     const name = KEY_ALIASES.get(written) ?? written;
     const root = name.split(".")[0]!;
-    const known =
-      ownerOf(name) !== undefined || isSectionName(root) || Object.hasOwn(NO_EFFECT, name);
+    const isForeign = Object.hasOwn(NO_EFFECT, name) || Object.hasOwn(REFUSED_KEYS, name);
+    const known = ownerOf(name) !== undefined || isSectionName(root) || isForeign;
     if (!known) throw this.#unknown(written, prefix);
   }
 
@@ -143,6 +147,15 @@ class SettingsReader {
 
   #note(spelling: string, name: string): void {
     this.notes.push(`${this.#at(spelling)} has no effect here: ${NO_EFFECT[name]!}.`);
+  }
+
+  /** NeurST writes null for what is not set: that asks for nothing. */
+  #refuse(spelling: string, name: string, value: unknown): void {
+    if (value === null || value === undefined) return;
+    throw new ConfigError(
+      `${this.#at(spelling)}: expected no "${name}", received ${receivedText(value)}. ` +
+        `${REFUSED_KEYS[name]!}.`,
+    );
   }
 
   #mapping(value: unknown, spelling: string): Record<string, unknown> {

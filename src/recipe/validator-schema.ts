@@ -10,7 +10,10 @@ const common = {
     .default(1000)
     .describe("steps between two validations; the last step is always validated"),
   eval_start_at: z.int().min(0).default(0).describe("first step that may be validated"),
-  eval_on_begin: z.boolean().default(false).describe("validate before the first step"),
+  eval_on_begin: z
+    .boolean()
+    .default(false)
+    .describe("validate before the first step; true with enable_quant unless set"),
   eval_batch_size: z.int().min(1).default(32).describe("sentences of a batch"),
   eval_estop_patience: z
     .int()

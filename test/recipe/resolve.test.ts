@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, UnknownNameError } from "../../src/errors.ts";
+import { createModel } from "../../src/models/catalogue.ts";
+import { resolveQuantConfig } from "../../src/quant/config.ts";
 import { recipeEntries, recipeText } from "../../src/recipe/print-config.ts";
+import { runFlags } from "../../src/recipe/run-flags.ts";
 import { resolveRecipe } from "../../src/recipe/sources.ts";
 
 let directory = "";
@@ -52,6 +55,15 @@ describe("spellings", () => {
   it("takes the seed's save_checkpoints_steps for save_checkpoint_steps", () => {
     const { recipe } = resolveRecipe({ flags: { save_checkpoints_steps: 25 } });
     expect(recipe.entry).toMatchObject({ save_checkpoint_steps: 25 });
+  });
+
+  it("takes NeurST's lr for peak_lr, also as a flag", () => {
+    const text = "lr_schedule: inverse_sqrt\nlr_schedule.params: {lr: 0.25}\n";
+    const a = file("a.yml", text);
+    expect(resolveRecipe({ configPaths: [a] }).recipe.lr_schedule).toMatchObject({ peak_lr: 0.25 });
+    const b = file("b.yml", "lr_schedule.params: {lr: 0.25, peak_lr: 0.5}\n");
+    expect(() => resolveRecipe({ configPaths: [a, b] })).toThrow(/one value for peak_lr/);
+    expect(Object.keys(runFlags())).toEqual(expect.arrayContaining(["lr", "lr_schedule.lr"]));
   });
 
   it("accepts dotted and nested model parameters", () => {
@@ -240,6 +252,42 @@ describe("existing models", () => {
   });
 });
 
+describe("eval_on_begin", () => {
+  const key = "validator.eval_on_begin";
+  const valued = (flags: Record<string, unknown>): unknown[] => {
+    const resolved = resolveRecipe({ flags: { validator: "CriterionValidator", ...flags } });
+    const { value, origin } = recipeEntries(resolved)[key]!;
+    expect(resolved.recipe.validator?.eval_on_begin).toBe(value);
+    return [value, origin];
+  };
+
+  it("is on by default in a quantized run, which is then never worse than where it started", () => {
+    expect(valued({})).toEqual([false, "default"]);
+    expect(valued({ enable_quant: true })).toEqual([true, "default with enable_quant"]);
+    const flags = { validator: "CriterionValidator", enable_quant: true };
+    expect(recipeText(resolveRecipe({ flags }))).toMatch(
+      /eval_on_begin: true +# default with enable_quant/,
+    );
+  });
+
+  it("is what the user says", () => {
+    expect(valued({ enable_quant: true, eval_on_begin: false })).toEqual([false, "flags"]);
+    expect(valued({ eval_on_begin: true })).toEqual([true, "flags"]);
+    expect(resolveRecipe({ flags: { enable_quant: true } }).recipe.validator).toBeNull();
+  });
+});
+
+describe("names that every object has", () => {
+  const flags = ["hparams_set", "optimizer", "lr_schedule", "model", "entry", "eval_metric"];
+  it.each(["constructor", "__proto__", "toString", "hasOwnProperty"])("%s is unknown", (name) => {
+    for (const flag of flags) {
+      expect(() => resolveRecipe({ flags: { [flag]: name } }), flag).toThrow(UnknownNameError);
+    }
+    expect(() => createModel(name, {} as never)).toThrow(UnknownNameError);
+    expect(() => resolveQuantConfig(Object.fromEntries([[name, 1]]))).toThrow(UnknownNameError);
+  });
+});
+
 describe("messages", () => {
   const cases: [string, string, RegExp][] = [
     [
@@ -293,6 +341,21 @@ describe("messages", () => {
       /dataset\.src_file: expected a path, received nothing/,
     ],
     ["no mapping", "- a\n- b\n", /a\.yml: expected keys and values/],
+    [
+      "a pretrained model with NeurST's other settings",
+      "pretrain_model: {path: runs/float, from_prefix: x}\n",
+      /pretrain_model: expected a path, received \{"path".*\. Write the path alone; pretrain_variable_pattern chooses/,
+    ],
+    [
+      "a refused key",
+      "train_epochs: 3\n",
+      /a\.yml: train_epochs: expected no "train_epochs", received 3\. Training is counted in optimizer steps: set train_steps\./,
+    ],
+    [
+      "a refused key inside its section",
+      "entry.params: {pruning_schedule: {class: x}}\n",
+      /entry\.params\.pruning_schedule: expected no .*Weights are not pruned here: leave it out\./,
+    ],
   ];
   it.each(cases)("names %s", (_, text, message) => {
     expect(() => resolveRecipe({ configPaths: [file("a.yml", text)] })).toThrow(message);
@@ -308,6 +371,11 @@ describe("messages", () => {
       `${a}: enable_xla has no effect here: there is no XLA compiler here.`,
       `${a}: task.params.shuffle_buffer has no effect here: training data are shuffled as a whole, from the seed.`,
     ]);
+  });
+
+  it("takes null for a refused key as nothing", () => {
+    const a = file("a.yml", "train_epochs: null\nentry.params: {pruning_schedule: null}\n");
+    expect(resolveRecipe({ configPaths: [a] }).notes).toEqual([]);
   });
 
   it("names the missing file", () => {
