@@ -44,13 +44,19 @@ export class UnknownNameError extends TfjsQatError {
   /**
    * @param where the place that looked the name up, such as `quant_params`
    * @param kind what the name denotes, such as `key`
+   * @param remedy what to do where no known name is near; default: use a known one
    */
-  constructor(where: string, kind: string, received: string, known: readonly string[]) {
+  constructor(
+    where: string,
+    kind: string,
+    received: string,
+    known: readonly string[],
+    remedy = `Use a known ${kind}.`,
+  ) {
     const nearest = nearestName(received, known);
     const list = known.length <= 12 ? known.map((name) => `"${name}"`).join(", ") : undefined;
     const expected = list === undefined ? `a known ${kind}` : `one of ${list}`;
-    const fix =
-      nearest === undefined ? `Use a known ${kind}.` : `Did you mean "${nearest}"?`;
+    const fix = nearest === undefined ? remedy : `Did you mean "${nearest}"?`;
     super("E_UNKNOWN_NAME", `${where}: expected ${expected}, received "${received}". ${fix}`);
     this.received = received;
     this.known = known;

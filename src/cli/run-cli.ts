@@ -1,4 +1,5 @@
 /** Finds the command, runs it, and turns what happens into output and an exit status. */
+import { fileProblem, isFileError } from "../data/file-error.ts";
 import { TfjsQatError, UnknownNameError, type ErrorCode } from "../errors.ts";
 import { packageVersion } from "../recipe/package-version.ts";
 import type { CommandIo } from "./command-io.ts";
@@ -98,8 +99,11 @@ export function describeError(error: unknown, debug: boolean): string {
   if (debug) return stackOf(error);
   if (error instanceof TfjsQatError) return `error: ${error.message}`;
   if (isFileError(error)) {
-    const { path = "file", code = "" } = error as NodeJS.ErrnoException;
-    return `error: ${path}: expected a usable file, received ${code}. Check the path and its rights.`;
+    const { path = "a file", syscall = "use" } = error;
+    return (
+      `error: ${path}: expected a file or directory that can be used (${syscall}), received ` +
+      `${fileProblem(error)}. Check the path, its permissions and the space on the disk.`
+    );
   }
   return `error: ${error.message}\nThis may be a fault of tfjs-qat. Run again with --debug for details.`;
 }
@@ -107,13 +111,6 @@ export function describeError(error: unknown, debug: boolean): string {
 function stackOf(error: Error): string {
   const own = error.stack ?? error.message;
   return error.cause instanceof Error ? `${own}\nCaused by: ${stackOf(error.cause)}` : own;
-}
-
-function isFileError(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  return (
-    typeof code === "string" && ["ENOENT", "EACCES", "EISDIR", "ENOTDIR", "EPERM"].includes(code)
-  );
 }
 
 function isAbort(error: unknown): boolean {

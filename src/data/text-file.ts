@@ -1,6 +1,7 @@
 /** Lines of UTF-8 text files, read as a stream and checked strictly. */
-import { createReadStream } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { DataError } from "../errors.ts";
+import { fileProblem, isFileError } from "./file-error.ts";
 
 /** A longer line means that the file is not text of one sentence a line. */
 const LONGEST_LINE = 1 << 20;
@@ -28,6 +29,33 @@ export async function readAllLines(path: string): Promise<string[]> {
   const lines: string[] = [];
   for await (const line of readTextLines(path)) lines.push(line);
   return lines;
+}
+
+/**
+ * A whole, small UTF-8 file, such as a configuration or a vocabulary; a byte order mark is left out.
+ * @param what the file in messages, such as `a vocabulary file`
+ * @param fix what to do where it cannot be read
+ * @throws {DataError} for a missing or unreadable file, and for bytes that are not UTF-8 (with the
+ *   line number and the byte)
+ */
+export function readTextFile(path: string, what: string, fix: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    if (!isFileError(error)) throw error;
+    throw new DataError(`${path}: expected ${what}, received ${fileProblem(error)}. ${fix}`, {
+      cause: error,
+    });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const at = firstInvalidByte(bytes);
+    const start = at === 0 ? 0 : bytes.lastIndexOf(LINE_FEED, at - 1) + 1;
+    const line = bytes.subarray(0, start).reduce((n, byte) => n + (byte === LINE_FEED ? 1 : 0), 1);
+    throw misencoded(path, line, bytes.subarray(start), at - start);
+  }
 }
 
 /** The bytes between line feeds. */

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
+import { readTextFile } from "../data/text-file.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { formatYaml, parseYaml } from "../formats/yaml.ts";
 import type { Recipe } from "./schema.ts";
@@ -36,7 +37,10 @@ export function readModelConfigs(directory: string): Record<string, unknown> {
         `Give the directory of a trained model.`,
     );
   }
-  const document = parseYaml(readFileSync(path, "utf8"), path);
+  const document = parseYaml(
+    readTextFile(path, "the configuration of a model", "Check its permissions."),
+    path,
+  );
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
     throw new ConfigError(`${path}: expected keys and values, received none. Restore the file.`);
   }

@@ -1,7 +1,6 @@
 /** The sources of a recipe: flags, configuration files, hparams sets, model directories. */
-import { readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { DataError } from "../errors.ts";
+import { readTextFile } from "../data/text-file.ts";
 import { hparamsSet } from "../models/hparams.ts";
 import { checkArchitecture } from "./architecture.ts";
 import { jsonSchemaOf } from "./expected-text.ts";
@@ -60,24 +59,12 @@ export function recipeOfModel(
 }
 
 function configSource(path: string): Source {
-  const document = configYaml(readConfig(path), path);
+  const text = readTextFile(path, "a configuration file", "Check --config_paths.");
+  const document = configYaml(text, path);
   const settings = readSettings(document, (spelling) =>
     spelling === "" ? path : `${path}: ${spelling}`,
   );
   return { name: path, ...withPathsFrom(dirname(resolve(path)), settings) };
-}
-
-function readConfig(path: string): string {
-  let received = "no such file";
-  try {
-    if (statSync(path).isFile()) return readFileSync(path, "utf8");
-    received = "a directory";
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") received = String(cause);
-  }
-  throw new DataError(
-    `${path}: expected a configuration file, received ${received}. Check --config_paths.`,
-  );
 }
 
 function flagsSource(flags: Readonly<Record<string, unknown>>): Source {

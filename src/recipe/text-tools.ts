@@ -1,7 +1,6 @@
 /** Preparing text: vocabularies, learning and applying subword merges. */
-import { readFileSync } from "node:fs";
 import { writeFileAtomic } from "../data/atomic-file.ts";
-import { readAllLines, readTextLines } from "../data/text-file.ts";
+import { readAllLines, readTextFile, readTextLines } from "../data/text-file.ts";
 import { DataError } from "../errors.ts";
 import { learnBpe } from "../text/bpe-learn.ts";
 import { Bpe, formatBpeCodes, parseBpeCodes } from "../text/bpe.ts";
@@ -27,6 +26,12 @@ export async function buildVocabulary(
 ): Promise<{ output: string; tokens: number; types: number }> {
   const counts = await countFiles(options.inputs, (line) => line);
   const tokens = mostFrequentTokens(counts, options.limits);
+  if (tokens.length === 0) {
+    throw new DataError(
+      `${options.inputs.join(", ")}: expected text with tokens, received none that occur ` +
+        `${options.limits.minFrequency ?? 1} times. Check the files, or lower --min_frequency.`,
+    );
+  }
   const lines = tokens.map((token) =>
     options.withCounts ? `${token}\t${counts.get(token)!}` : token,
   );
@@ -71,7 +76,10 @@ export interface ApplyOptions {
 
 /** Segments the lines of a text with learnt merges. */
 export async function applyCodes(options: ApplyOptions): Promise<string[]> {
-  const codes = parseBpeCodes(readCodes(options.codes), options.codes);
+  const codes = parseBpeCodes(
+    readTextFile(options.codes, "a file of subword merges", "Check --codes."),
+    options.codes,
+  );
   const bpe = new Bpe(codes);
   const tokenize = lineTokenizer(options.language);
   const lines =
@@ -101,16 +109,4 @@ async function countFiles(
     for await (const line of readTextLines(path)) countTokens([prepare(line)], counts);
   }
   return counts;
-}
-
-function readCodes(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    const received = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new DataError(
-      `${path}: expected a file of subword merges, received ${received}. Check the path.`,
-      { cause },
-    );
-  }
 }

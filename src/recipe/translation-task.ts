@@ -1,8 +1,7 @@
 /** The translation task of a recipe: text pipelines, special ids, and data sets as token ids. */
-import { readFileSync } from "node:fs";
 import type { BatchIds } from "../data/make-batch.ts";
 import { readParallelText, type ParallelCorpus } from "../data/parallel-text.ts";
-import { readAllLines } from "../data/text-file.ts";
+import { readAllLines, readTextFile } from "../data/text-file.ts";
 import type { SpecialIds } from "../decode/decode-options.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { parseBpeCodes } from "../text/bpe.ts";
@@ -69,40 +68,29 @@ function createPipeline(section: string, pipeline: Pipeline | null): TextPipelin
   const { vocab_path: vocabPath, subtokenizer_codes: codesPath } = pipeline;
   return new TextPipeline({
     language: pipeline.language,
-    vocabulary: Vocabulary.parse(readTextFile(`${section}.vocab_path`, vocabPath), vocabPath),
+    vocabulary: Vocabulary.parse(
+      readTextFile(vocabPath, "a vocabulary file", `Check ${section}.vocab_path.`),
+      vocabPath,
+    ),
     tokenizer: pipeline.tokenizer ?? null,
     subtokenizer: pipeline.subtokenizer ?? null,
     ...(codesPath === undefined
       ? {}
       : {
-          codes: parseBpeCodes(readTextFile(`${section}.subtokenizer_codes`, codesPath), codesPath),
+          codes: parseBpeCodes(
+            readTextFile(
+              codesPath,
+              "a file of subword merges",
+              `Check ${section}.subtokenizer_codes.`,
+            ),
+            codesPath,
+          ),
         }),
     reverse: pipeline.reverse_sequence,
     lowercase: pipeline.lowercase,
     removePunctuation: pipeline.remove_punctuation,
     normalizePunctuation: pipeline.normalize_punctuation,
   });
-}
-
-/** A whole UTF-8 file. */
-function readTextFile(key: string, path: string): string {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path);
-  } catch (cause) {
-    const received = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new DataError(`${path}: expected a readable file, received ${received}. Check ${key}.`, {
-      cause,
-    });
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new DataError(
-      `${path}: expected UTF-8 text, received other bytes. Convert the file to UTF-8.`,
-      { cause },
-    );
-  }
 }
 
 /**
