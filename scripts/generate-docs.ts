@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
-import { COMMANDS } from "../src/cli/commands.ts";
+import { COMMANDS, type CommandEntry } from "../src/cli/commands.ts";
 import { describeFlag, type Command } from "../src/cli/define-command.ts";
 import { expectedText, jsonSchemaOf } from "../src/recipe/expected-text.ts";
 import { NO_EFFECT } from "../src/recipe/no-effect.ts";
@@ -15,18 +15,19 @@ import type { SectionClass } from "../src/recipe/section.ts";
 import { quantParamsSchema } from "../src/quant/config.ts";
 
 /** The text of docs/commands.md. */
-export function commandReference(): string {
+export async function commandReference(): Promise<string> {
   return [
     "# Command and key reference",
     "",
     "Generated from the schemas by `npm run docs`; do not edit.",
     "",
-    ...commandParts(),
+    ...(await commandParts()),
     ...recipeParts(),
   ].join("\n");
 }
 
-function commandParts(): string[] {
+async function commandParts(): Promise<string[]> {
+  const parts = await Promise.all(COMMANDS.map(commandPart));
   return [
     "Every command takes `--help`, `--json` (one object on standard output and nothing else there) and",
     "`--debug` (the stack of an error). Flags may be written `--snake_case` or `--kebab-case`;",
@@ -34,11 +35,12 @@ function commandParts(): string[] {
     "respected. Exit codes: 0 done, 1 failed, 2 the command or configuration is wrong, 3 the data or a",
     "file is wrong, 130 interrupted (a training run has saved a checkpoint).",
     "",
-    ...COMMANDS.flatMap(commandPart),
+    ...parts.flat(),
   ];
 }
 
-function commandPart(command: Command): string[] {
+async function commandPart({ summary, load }: CommandEntry): Promise<string[]> {
+  const command = await load();
   const places = command.positionals.map((name) => ` <${name}>`).join("");
   const examples = command.examples.map(([line, meaning]) => `# ${meaning}\ntfjs-qat ${line}`);
   const flags =
@@ -48,7 +50,7 @@ function commandPart(command: Command): string[] {
   return [
     `## tfjs-qat ${command.name}${places}`,
     "",
-    `${command.summary}.`,
+    `${summary}.`,
     "",
     "```bash",
     examples.join("\n\n"),
@@ -150,5 +152,5 @@ function capitalized(text: string): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(new URL("../docs/commands.md", import.meta.url), commandReference());
+  writeFileSync(new URL("../docs/commands.md", import.meta.url), await commandReference());
 }

@@ -72,8 +72,8 @@ async function useNative(): Promise<void> {
     await import(/* @vite-ignore */ packageName);
   } catch (error) {
     throw new KernelError(
-      `backend "native": expected the package ${packageName}, received: ${reasonOf(error)}. ` +
-        `Install it, or use the backend "wasm".`,
+      `backend "native": expected the package ${packageName}, received ${reasonOf(error)}. ` +
+        `Install it with "npm install ${packageName}", or use the backend "wasm".`,
       { cause: error },
     );
   }

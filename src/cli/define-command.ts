@@ -4,7 +4,6 @@
  * Flags may be written `--snake_case` or `--kebab-case`, with `=value` or the value after a blank;
  * `--flag=false` and `--no-flag` set a boolean to false. Lists and mappings are YAML.
  */
-import yargs from "yargs";
 import { Parser } from "yargs/helpers";
 import { z } from "zod";
 import { ConfigError, UnknownNameError } from "../errors.ts";
@@ -24,25 +23,26 @@ export interface CommandResult {
 /** What a command file declares. */
 export interface CommandSpec<F extends z.ZodObject> {
   readonly name: string;
-  readonly summary: string;
   /** Flags by their snake_case names; keep names as users write them. */
   readonly flags: F;
   /** Flags that are given without their name, in order; a list takes the rest. */
   readonly positionals?: readonly string[];
   /** Command lines (after `tfjs-qat `) and what they do. */
   readonly examples: readonly (readonly [command: string, meaning: string])[];
+  /** The error for a name that is no flag, where more can be said than that. */
+  readonly misplaced?: (name: string, where: string) => Error | null;
   run(flags: z.output<F>, io: CommandIo): Promise<CommandResult>;
 }
 
 /** A command that `runCli` can run. */
 export interface Command {
   readonly name: string;
-  readonly summary: string;
   readonly examples: CommandSpec<z.ZodObject>["examples"];
   readonly positionals: readonly string[];
   /** Flags by name, those of every command included. */
   readonly flags: Readonly<Record<string, z.ZodType>>;
-  help(columns: number): Promise<string>;
+  /** @param summary one line, without a full stop */
+  help(summary: string, columns: number): Promise<string>;
   /** @throws {ConfigError} or {@link UnknownNameError} for arguments that do not fit */
   parse(argv: readonly string[]): ParsedCommand;
 }
@@ -66,13 +66,12 @@ export function defineCommand<F extends z.ZodObject>(spec: CommandSpec<F>): Comm
   const positionals = spec.positionals ?? [];
   return {
     name: spec.name,
-    summary: spec.summary,
     examples: spec.examples,
     positionals,
     flags,
-    help: (columns) => helpText(spec, flags, columns),
+    help: (summary, columns) => helpText(spec, summary, flags, columns),
     parse(argv) {
-      const raw = readArguments(argv, flags, positionals, spec.name);
+      const raw = readArguments(argv, flags, positionals, spec);
       const common = checked(commonFlags, pick(raw, commonFlags));
       return {
         common,
@@ -104,7 +103,7 @@ function readArguments(
   argv: readonly string[],
   flags: Readonly<Record<string, z.ZodType>>,
   positionals: readonly string[],
-  command: string,
+  { name: command, misplaced }: Pick<CommandSpec<z.ZodObject>, "name" | "misplaced">,
 ): Record<string, unknown> {
   const booleans = Object.keys(flags).filter((name) => valueKind(flags[name]!) === "boolean");
   const { argv: parsed, error } = Parser.detailed(snakeCased(argv, flags), {
@@ -115,7 +114,7 @@ function readArguments(
       "boolean-negation": true,
       "camel-case-expansion": false,
       "dot-notation": false,
-      "duplicate-arguments-array": false,
+      "duplicate-arguments-array": true,
       "parse-numbers": false,
       "strip-aliased": true,
       "populate--": false,
@@ -126,7 +125,9 @@ function readArguments(
   for (const [name, value] of Object.entries(parsed)) {
     if (name === "_") continue;
     const schema = Object.hasOwn(flags, name) ? flags[name] : undefined;
-    if (schema === undefined) throw unknownFlag(command, name, flags);
+    if (schema === undefined) {
+      throw misplaced?.(name, `--${name}`) ?? unknownFlag(command, name, flags);
+    }
     raw[name] = typedValue(schema, value, `--${name}`);
   }
   addPositionals(raw, parsed._.map(String), positionals, flags, command);
@@ -135,6 +136,11 @@ function readArguments(
 
 function typedValue(schema: z.ZodType, value: unknown, where: string): unknown {
   if (typeof value === "boolean") return value;
+  if (Array.isArray(value)) {
+    const given = value.map((item) => JSON.stringify(item)).join(" and ");
+    const fix = valueKind(schema) === "string" ? "Give it once." : `Write ${where}=<a>,<b>.`;
+    throw new ConfigError(`${where}: expected the flag once, received ${given}. ${fix}`);
+  }
   if (typeof value === "string" && value !== "") return flagValue(schema, value, where);
   throw new ConfigError(
     `${where}: expected ${expectedText(schema)}, received nothing. Write ${where}=<value>.`,
@@ -181,21 +187,24 @@ function unknownFlag(
 ): UnknownNameError {
   const written = name.length === 1 ? `-${name}` : `--${name.replaceAll("-", "_")}`;
   const known = Object.keys(flags).map((flag) => `--${flag}`);
-  return new UnknownNameError(`tfjs-qat ${command}`, "flag", written, known);
+  const remedy = `"tfjs-qat ${command} --help" lists them.`;
+  return new UnknownNameError(`tfjs-qat ${command}`, "flag", written, known, remedy);
 }
 
 async function helpText(
   spec: CommandSpec<z.ZodObject>,
+  summary: string,
   flags: Readonly<Record<string, z.ZodType>>,
   columns: number,
 ): Promise<string> {
+  const { default: yargs } = await import("yargs");
   const places = (spec.positionals ?? []).map((name) => `<${name}>`);
   const usage = ["tfjs-qat", spec.name, ...places, "[flags]"].join(" ");
   const instance = yargs([])
     .help(false)
     .version(false)
     .parserConfiguration({ "camel-case-expansion": false, "dot-notation": false })
-    .usage(`${usage}\n\n${spec.summary}.`)
+    .usage(`${usage}\n\n${summary}.`)
     .wrap(Math.min(columns, 110));
   for (const [name, schema] of Object.entries(flags)) {
     const { group = "Flags:", hidden } = (schema.meta() ?? {}) as FlagMeta;

@@ -3,8 +3,7 @@ import { fileProblem, isFileError } from "../data/file-error.ts";
 import { TfjsQatError, UnknownNameError, type ErrorCode } from "../errors.ts";
 import { packageVersion } from "../recipe/package-version.ts";
 import type { CommandIo } from "./command-io.ts";
-import { COMMANDS } from "./commands.ts";
-import type { Command } from "./define-command.ts";
+import { COMMANDS, type CommandEntry } from "./commands.ts";
 
 /** Exit status: what went wrong decides. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
@@ -46,17 +45,18 @@ async function dispatch(argv: readonly string[], io: Omit<CommandIo, "json">): P
   const [name, ...rest] = argv;
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
     const topic = name === "help" ? rest[0] : undefined;
-    io.out(topic === undefined ? overview() : await commandNamed(topic).help(io.columns));
+    io.out(topic === undefined ? overview() : await helpOf(commandNamed(topic), io.columns));
     return name === undefined ? 2 : 0;
   }
   if (name === "--version") {
     io.out(packageVersion());
     return 0;
   }
-  const command = commandNamed(name);
+  const entry = commandNamed(name);
+  const command = await entry.load();
   const parsed = command.parse(rest);
   if (parsed.common.help) {
-    io.out(await command.help(io.columns));
+    io.out(await command.help(entry.summary, io.columns));
     return 0;
   }
   const result = await parsed.run({ ...io, json: parsed.common.json });
@@ -65,7 +65,11 @@ async function dispatch(argv: readonly string[], io: Omit<CommandIo, "json">): P
   return result.exitCode ?? 0;
 }
 
-function commandNamed(name: string): Command {
+async function helpOf({ summary, load }: CommandEntry, columns: number): Promise<string> {
+  return (await load()).help(summary, columns);
+}
+
+function commandNamed(name: string): CommandEntry {
   const wanted = name.replaceAll("-", "_");
   const found = COMMANDS.find((command) => command.name === wanted);
   if (found !== undefined) return found;

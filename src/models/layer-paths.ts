@@ -56,6 +56,7 @@ export function fullName(where: string, path: string, names: Iterable<string>): 
     byShortPath.set(shortPath(name), name);
   }
   const name = byShortPath.get(shortPath(path));
-  if (name === undefined) throw new UnknownNameError(where, "path", path, [...byShortPath.keys()]);
-  return name;
+  if (name !== undefined) return name;
+  const remedy = '"tfjs-qat inspect" without --weight lists them.';
+  throw new UnknownNameError(where, "path", path, [...byShortPath.keys()], remedy);
 }

@@ -22,9 +22,16 @@ interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
 }
 
+/** Schemas do not change, and making one takes a third of a millisecond: enough to feel in --help. */
+const made = new WeakMap<z.ZodType, JsonSchema>();
+
 /** The JSON schema of a value, as far as this package's schemas use it. */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
-  return z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
+  const known = made.get(schema);
+  if (known !== undefined) return known;
+  const json = z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
+  made.set(schema, json);
+  return json;
 }
 
 /** What kind of text spells a value of the schema. */

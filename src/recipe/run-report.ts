@@ -1,4 +1,6 @@
 /** What a run gives back. */
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
 import { ConfigError } from "../errors.ts";
 import type { RunReporter } from "./run-reporter.ts";
 import type { Recipe } from "./schema.ts";
@@ -29,6 +31,24 @@ export function requiredModelDir(recipe: Recipe): string {
   throw new ConfigError(
     "model_dir: expected the directory of the model, received nothing. Give --model_dir.",
   );
+}
+
+/**
+ * The directory that a run is to write, which may not exist yet.
+ * @throws {ConfigError} if something on its path is a file
+ */
+export function writableModelDir(recipe: Recipe): string {
+  const modelDir = requiredModelDir(recipe);
+  for (let path = modelDir; path !== dirname(path); path = dirname(path)) {
+    const status = statSync(path, { throwIfNoEntry: false });
+    if (status === undefined) continue;
+    if (status.isDirectory()) break;
+    throw new ConfigError(
+      `model_dir: expected a directory or a new path, received the file ${path}. ` +
+        "Give --model_dir another path.",
+    );
+  }
+  return modelDir;
 }
 
 /** The data set of a recipe. @throws {ConfigError} if there is none */

@@ -16,7 +16,7 @@ import { modelConfigFiles, modelDirectoryOf, writeModelConfigs } from "./model-c
 import { loadPretrained } from "./pretrained-weights.ts";
 import {
   requiredDataset,
-  requiredModelDir,
+  writableModelDir,
   type RunContext,
   type RunReport,
 } from "./run-report.ts";
@@ -68,7 +68,7 @@ async function prepare(
   entry: TrainEntry,
   { reporter, signal }: RunContext,
 ): Promise<Prepared> {
-  const modelDir = requiredModelDir(recipe);
+  const modelDir = writableModelDir(recipe);
   refuseForeignModel(modelDir);
   const task = createTranslationTask(recipe);
   const corpus = await readPairs(task, requiredDataset(recipe), pairLimits(recipe));

@@ -38,7 +38,14 @@ function quoted(token: string | undefined): string {
 }
 
 /** Settings that decide what a checkpoint's clips mean. */
-const FIXED = ["strategy", "weightBits", "actBits", "perChannel", "rounding", "overrides"] as const;
+const FIXED = {
+  quant_strategy: "strategy",
+  quant_weight_bits: "weightBits",
+  quant_act_bits: "actBits",
+  quant_per_channel: "perChannel",
+  quant_rounding: "rounding",
+  overrides: "overrides",
+} as const;
 
 /**
  * Checks that a run which goes on in `directory` quantizes as before.
@@ -51,9 +58,9 @@ export function checkSameQuantization(directory: string, quant: QuantConfig | nu
   if ((before === null) !== (quant === null)) {
     throw different("enable_quant", directory, before !== null, quant !== null);
   }
-  for (const key of FIXED) {
-    const [old, now] = [before?.[key], quant?.[key]];
-    if (!sameValue(old, now)) throw different(`quant_params (${key})`, directory, old, now);
+  for (const [key, field] of Object.entries(FIXED)) {
+    const [old, now] = [before?.[field], quant?.[field]];
+    if (!sameValue(old, now)) throw different(`quant_params.${key}`, directory, old, now);
   }
 }
 

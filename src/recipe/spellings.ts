@@ -5,6 +5,7 @@
  */
 import { ConfigError, UnknownNameError } from "../errors.ts";
 import { receivedText } from "./expected-text.ts";
+import { misplacedKey } from "./misplaced-key.ts";
 import { NO_EFFECT } from "./no-effect.ts";
 import { REFUSED_KEYS } from "./refused-keys.ts";
 import {
@@ -140,9 +141,13 @@ class SettingsReader {
     if (!known) throw this.#unknown(written, prefix);
   }
 
-  #unknown(written: string, prefix: string): UnknownNameError {
+  #unknown(written: string, prefix: string): Error {
+    const where = this.#at(prefix + written);
     const known = [...bareKeys(), ...sectionNames(), ...Object.keys(NO_EFFECT)];
-    return new UnknownNameError(this.#at(prefix + written), "key", written, known);
+    const remedy = '"tfjs-qat run_exp --help" lists the keys.';
+    return (
+      misplacedKey(written, where) ?? new UnknownNameError(where, "key", written, known, remedy)
+    );
   }
 
   #note(spelling: string, name: string): void {

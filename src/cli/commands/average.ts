@@ -5,7 +5,6 @@ import { defineCommand } from "../define-command.ts";
 /** Averages checkpoints. */
 export const averageCommand = defineCommand({
   name: "average",
-  summary: "Mean of the weights of several checkpoints, as a new model directory",
   flags: z.strictObject({
     checkpoints: commaList.describe("checkpoint files, or directories with all their checkpoints"),
     output: z.string().min(1).describe("directory to write; it must be new or empty"),

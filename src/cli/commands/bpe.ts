@@ -19,7 +19,6 @@ const flags = z.strictObject({
 /** Learns and applies byte pair encoding. */
 export const bpeCommand = defineCommand({
   name: "bpe",
-  summary: "Learn subword merges from text, or segment text with them",
   flags,
   positionals: ["action"],
   examples: [

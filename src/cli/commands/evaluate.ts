@@ -18,7 +18,6 @@ const DATA_KEYS = [
 /** Decodes a data set with a model and scores it. */
 export const evaluateCommand = defineCommand({
   name: "evaluate",
-  summary: "Score a model directory, checkpoint or int8 export on a data set",
   flags: z.strictObject({
     model_dir: z.string().min(1).describe("model directory, checkpoint file or int8 export"),
     ...recipeFlags([...DATA_KEYS, ...DECODING_KEYS]),

@@ -4,7 +4,6 @@ import { defineCommand } from "../define-command.ts";
 /** Exports a quantized model. */
 export const exportCommand = defineCommand({
   name: "export",
-  summary: "Write a quantized model as int8 safetensors with quantization.json",
   flags: z.strictObject({
     model_dir: z.string().min(1).describe("directory or checkpoint of a quantized model"),
     output: z.string().min(1).describe("directory to write"),

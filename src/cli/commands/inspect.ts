@@ -12,7 +12,6 @@ import { formatTable } from "../table.ts";
 /** Shows the tensors of a model. */
 export const inspectCommand = defineCommand({
   name: "inspect",
-  summary: "Tensors of a model directory, checkpoint or int8 export; one weight's integer matrix",
   flags: z.strictObject({
     model_dir: z.string().min(1).describe("model directory, checkpoint file or int8 export"),
     weight: z.string().min(1).optional().describe("short path or full name of one weight"),

@@ -6,7 +6,6 @@ import { DECODING_KEYS, recipeFlags } from "../recipe-flags.ts";
 /** Translates text. */
 export const predictCommand = defineCommand({
   name: "predict",
-  summary: "Translate lines of standard input or of a file",
   flags: z.strictObject({
     model_dir: z.string().min(1).describe("model directory, checkpoint file or int8 export"),
     input: z.string().min(1).optional().describe("text file [default: standard input]"),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { commaList } from "../../recipe/flags.ts";
+import { misplacedKey } from "../../recipe/misplaced-key.ts";
 import { runFlags } from "../../recipe/run-flags.ts";
 import { defineCommand } from "../define-command.ts";
 import { terminalReporter } from "../progress.ts";
@@ -18,7 +19,6 @@ const own = {
 /** Trains, evaluates or predicts as NeurST's run_exp does. */
 export const runExpCommand = defineCommand({
   name: "run_exp",
-  summary: "Train, evaluate or predict from configuration files and flags",
   flags: z.strictObject({ ...own, ...runFlags() }),
   examples: [
     [
@@ -30,6 +30,7 @@ export const runExpCommand = defineCommand({
     ["run_exp --config_paths prediction_args.yml --model_dir qat/best", "score a checkpoint"],
     ["run_exp --config_paths a.yml,b.yml --print_config", "see what would run"],
   ],
+  misplaced: misplacedKey,
   async run(flags, io) {
     const { config_paths: configPaths = [], print_config: printConfig, ...settings } = flags;
     const { resolveRecipe } = await import("../../recipe/sources.ts");

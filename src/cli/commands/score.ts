@@ -6,7 +6,6 @@ import { defineCommand } from "../define-command.ts";
 /** Scores translations against references. */
 export const scoreCommand = defineCommand({
   name: "score",
-  summary: "BLEU or chrF of a text file against references, with its signature",
   flags: z.strictObject({
     ref: commaList.describe("reference files, one sentence a line, separated by commas"),
     hyp: z.string().min(1).describe("file of translations, one sentence a line"),

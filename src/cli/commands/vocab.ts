@@ -5,7 +5,6 @@ import { defineCommand } from "../define-command.ts";
 /** Builds a vocabulary file from segmented text. */
 export const vocabCommand = defineCommand({
   name: "vocab",
-  summary: "Vocabulary of segmented text, most frequent tokens first",
   flags: z.strictObject({
     input: commaList.describe("text files, tokens separated by blanks"),
     output: z.string().min(1).describe("vocabulary file to write"),
