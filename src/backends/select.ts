@@ -72,7 +72,7 @@ async function useNative(): Promise<void> {
     await import(/* @vite-ignore */ packageName);
   } catch (error) {
     throw new KernelError(
-      `backend "native": expected the package ${packageName}, received ${reasonOf(error)}. ` +
+      `backend "native": expected the package ${packageName}, received none (${reasonOf(error)}). ` +
         `Install it with "npm install ${packageName}", or use the backend "wasm".`,
       { cause: error },
     );

@@ -126,7 +126,9 @@ function readArguments(
     if (name === "_") continue;
     const schema = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (schema === undefined) {
-      throw misplaced?.(name, `--${name}`) ?? unknownFlag(command, name, flags);
+      throw (
+        misplaced?.(name.replaceAll("-", "_"), `--${name}`) ?? unknownFlag(command, name, flags)
+      );
     }
     raw[name] = typedValue(schema, value, `--${name}`);
   }

@@ -9,10 +9,12 @@ import type { Quantizer } from "../quant/quantizers.ts";
  * Assigns an export to a model that was built with the same parameters and quantization: weights
  * are fround(code · scale), clips the trained ones, so quantizing them again gives the export's
  * codes and scales to the bit; that is checked.
- * @throws {CheckpointError} if names, shapes, grids, codes or scales differ
+ * @throws {CheckpointError} if parameters, names, shapes, grids, codes or scales differ
  */
 export function assignInt8(model: Seq2SeqModel, int8: Int8Model): void {
+  checkModel(model, int8);
   checkRounding(model, int8);
+  checkActivations(model, int8);
   const values = new Map<string, Float32Array>();
   for (const [name, tensor] of int8.floats) values.set(name, tensor.data);
   for (const [name, weight] of int8.weights) values.set(name, dequantizedValues(weight));
@@ -38,6 +40,27 @@ function dequantizedValues({ codes, shape, scale, record }: Int8Weight): Float32
 
 function quantizersOf(model: Seq2SeqModel): Quantizer[] {
   return model.layers().flatMap((layer) => [...layer.quantizers.values()]);
+}
+
+/** What decides how the weights are used: other heads would load and mean nothing. */
+function checkModel(model: Seq2SeqModel, { record }: Int8Model): void {
+  const { source_size: source, target_size: target } = record.vocabulary;
+  const { sourceVocabSize, targetVocabSize } = model;
+  if (source !== sourceVocabSize || target !== targetVocabSize) {
+    throw mismatch("vocabulary", `${source}, ${target}`, `${sourceVocabSize}, ${targetVocabSize}`);
+  }
+  const { class: className, params } = record.model;
+  if (className !== model.className) throw mismatch("model.class", className, model.className);
+  for (const key of new Set([...Object.keys(params), ...Object.keys(model.params)])) {
+    const [exported, own] = [params[key], model.params[key]].map((v) => JSON.stringify(v ?? null));
+    if (exported !== own) throw mismatch(key, exported!, own!);
+  }
+}
+
+function checkActivations(model: Seq2SeqModel, { record }: Int8Model): void {
+  const known = new Set(quantizersOf(model).map(({ path }) => path));
+  const surplus = Object.keys(record.activations).find((path) => !known.has(path));
+  if (surplus !== undefined) throw mismatch(surplus, "the quantizer", "none");
 }
 
 function checkRounding(model: Seq2SeqModel, { record }: Int8Model): void {
@@ -108,6 +131,6 @@ function checkCodes(model: Seq2SeqModel, int8: Int8Model): void {
 function mismatch(what: string, exported: string, model: string): CheckpointError {
   return new CheckpointError(
     `int8 export, "${what}": expected what the export has (${exported}), received ${model} in ` +
-      `the model. Build the model from the export's own model_configs.yml.`,
+      `the model. Use the model_configs.yml of this export, or export the model again.`,
   );
 }

@@ -1,7 +1,9 @@
 /** Reads an int8 export from a directory. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileProblem } from "../data/file-error.ts";
 import { DataError, FormatError } from "../errors.ts";
+import { checkGrids } from "../formats/int8-grids.ts";
 import { type Int8Model, parseInt8Model } from "../formats/int8-model.ts";
 import { sha256 } from "./int8.ts";
 import { INT8_QUANTIZATION_FILE, INT8_TENSORS_FILE } from "./save-int8.ts";
@@ -17,7 +19,7 @@ export interface LoadedInt8 {
 }
 
 /**
- * Reads and checks an export: hash of the tensors, names, shapes, ranges.
+ * Reads and checks an export: hash of the tensors, names, shapes, grids.
  * @throws {DataError} if a file is missing; {@link FormatError} if the content is wrong
  */
 export function loadInt8(directory: string): LoadedInt8 {
@@ -25,6 +27,7 @@ export function loadInt8(directory: string): LoadedInt8 {
   const json = readPart(join(directory, INT8_QUANTIZATION_FILE));
   const quantization = new TextDecoder("utf-8").decode(json);
   const model = parseInt8Model(tensors, quantization, directory);
+  checkGrids(model.record, join(directory, INT8_QUANTIZATION_FILE));
   const hash = sha256(tensors);
   if (hash !== model.record.tensors_sha256) {
     throw new FormatError(
@@ -36,9 +39,11 @@ export function loadInt8(directory: string): LoadedInt8 {
   return { model, tensors, quantization, bytes: tensors.length + json.length };
 }
 
-/** True where a directory holds an int8 export. */
+/** True where a directory holds an int8 export, or what is left of one. */
 export function isInt8Export(directory: string): boolean {
-  return existsSync(join(directory, INT8_QUANTIZATION_FILE));
+  return [INT8_QUANTIZATION_FILE, INT8_TENSORS_FILE].some((name) =>
+    existsSync(join(directory, name)),
+  );
 }
 
 function readPart(path: string): Uint8Array {
@@ -46,8 +51,8 @@ function readPart(path: string): Uint8Array {
     return new Uint8Array(readFileSync(path));
   } catch (error) {
     throw new DataError(
-      `${path}: expected a file of an int8 export, received ` +
-        `"${(error as NodeJS.ErrnoException).code ?? String(error)}". Check the directory.`,
+      `${path}: expected a file of an int8 export, received ${fileProblem(error)}. ` +
+        `Check the directory, or export the model again.`,
       { cause: error },
     );
   }

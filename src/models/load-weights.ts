@@ -26,7 +26,8 @@ export function isClipName(name: string): boolean {
  * @param only assigns the variables whose name matches alone; the others keep their values, and
  *   what the checkpoint has for them does not matter. Null: all
  * @returns names of the clips that were not assigned
- * @throws {CheckpointError} listing missing, surplus and misshapen tensors
+ * @throws {CheckpointError} listing missing, surplus and misshapen tensors, and those with NaN or
+ *   infinite values
  */
 export function assignWeights(
   model: Seq2SeqModel,
@@ -61,6 +62,14 @@ export function assignWeights(
         `Use the architecture and vocabulary that the checkpoint was made with.`,
     );
   }
+  const broken = [...renamed].filter(([name, { data }]) => variables.has(name) && !allFinite(data));
+  if (broken.length > 0) {
+    const names = broken.map(([name]) => name);
+    throw new CheckpointError(
+      `${where}: expected finite weights, received ` +
+        `${listed("with NaN or infinite values", names).join("")}. Use an earlier checkpoint.`,
+    );
+  }
   for (const [name, variable] of variables) {
     const array = renamed.get(name);
     if (array === undefined) continue;
@@ -84,6 +93,11 @@ function withOurRoot(
   return hasCommonName
     ? new Map([...weights].map(([name, array]) => [rename(name), array]))
     : weights;
+}
+
+function allFinite(data: ArrayLike<number>): boolean {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false;
+  return true;
 }
 
 function listed(what: string, names: readonly string[]): string[] {

@@ -1,6 +1,7 @@
 /** A trained model from disk: a model directory, its best/, a checkpoint file, or an int8 export. */
 import { statSync } from "node:fs";
-import { ConfigError } from "../errors.ts";
+import type { SpecialIds } from "../decode/decode-options.ts";
+import { ConfigError, DataError } from "../errors.ts";
 import { assignInt8 } from "../export/dequantized.ts";
 import { isInt8Export, loadInt8 } from "../export/load-int8.ts";
 import { assignWeights } from "../models/load-weights.ts";
@@ -44,7 +45,9 @@ export function loadModel(path: string, recipe?: Recipe): LoadedModel {
   if (recipe !== undefined) checkSameVocabulary(directory, task);
   const { model, quant } = buildModel(settings, task);
   try {
-    const source = isInt8Export(path) ? int8Into(model, path) : checkpointInto(model, path);
+    const source = isInt8Export(path)
+      ? int8Into(model, path, task.special)
+      : checkpointInto(model, path);
     return { model, task, recipe: settings, quant, ...source };
   } catch (error) {
     model.dispose();
@@ -54,8 +57,16 @@ export function loadModel(path: string, recipe?: Recipe): LoadedModel {
 
 type WeightSource = Pick<LoadedModel, "format" | "weightsPath" | "step" | "bytes">;
 
-function int8Into(model: Seq2SeqModel, path: string): WeightSource {
+function int8Into(model: Seq2SeqModel, path: string, special: SpecialIds): WeightSource {
   const { model: int8, bytes } = loadInt8(path);
+  for (const name of ["unk", "bos", "eos"] as const) {
+    const recorded = int8.record.vocabulary[name];
+    if (recorded === special[name]) continue;
+    throw new DataError(
+      `${path}: expected ${name} to be ${recorded} as in quantization.json, received ` +
+        `${special[name]} from the vocabulary. Use the vocabulary of this export.`,
+    );
+  }
   assignInt8(model, int8);
   return { format: "int8", weightsPath: path, step: null, bytes };
 }

@@ -50,8 +50,18 @@ export function resolveSources(sources: readonly Source[]): ResolvedRecipe {
     recipe[section] = resolveSection(section, ranked(sources, section), origins);
   }
   completeValidator(recipe, origins);
-  const notes = sources.flatMap((source) => source.notes);
+  const notes = [...sources.flatMap((source) => source.notes), ...idleQuantParams(recipe, sources)];
   return Object.freeze({ recipe: Object.freeze(recipe) as Recipe, origins, notes });
+}
+
+/** Says where `quant_params` does nothing because `enable_quant` is not set. */
+function idleQuantParams(recipe: Record<string, unknown>, sources: readonly Source[]): string[] {
+  if ((recipe as Pick<Recipe, "run">).run.enable_quant) return [];
+  const given = sources
+    .flatMap(({ settings }) => settings)
+    .findLast(({ section, key }) => section === "run" && key === "quant_params");
+  const isEmpty = given === undefined || sameValue(withoutNulls(given.value), {});
+  return isEmpty ? [] : [`${given.where} has no effect here: enable_quant is not set.`];
 }
 
 function ranked(sources: readonly Source[], section: SectionName): Ranked[] {

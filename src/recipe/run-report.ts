@@ -1,5 +1,5 @@
 /** What a run gives back. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ConfigError } from "../errors.ts";
 import type { RunReporter } from "./run-reporter.ts";
@@ -40,9 +40,8 @@ export function requiredModelDir(recipe: Recipe): string {
 export function writableModelDir(recipe: Recipe): string {
   const modelDir = requiredModelDir(recipe);
   for (let path = modelDir; path !== dirname(path); path = dirname(path)) {
-    const status = statSync(path, { throwIfNoEntry: false });
-    if (status === undefined) continue;
-    if (status.isDirectory()) break;
+    if (!existsSync(path)) continue;
+    if (statSync(path).isDirectory()) break;
     throw new ConfigError(
       `model_dir: expected a directory or a new path, received the file ${path}. ` +
         "Give --model_dir another path.",
