@@ -14,5 +14,7 @@ for (const path of process.argv.slice(2)) {
     (file) => file.status === "failed" && file.assertionResults.length === 0,
   ).length;
 }
-console.log(`tests: ${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+console.log(
+  `tests: ${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`,
+);
 if (failed > 0 || passed === 0) process.exitCode = 1;

@@ -1,0 +1,50 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "../..");
+
+/** Runs an example from the root as its reader would; the package must have been built. */
+async function run(example: string, ...args: string[]): Promise<string> {
+  const main = `examples/${example}/main.ts`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--import", "tsx", main, ...args],
+    {
+      cwd: root,
+      maxBuffer: 2 ** 24,
+    },
+  );
+  return stdout;
+}
+
+interface Report {
+  backend: string;
+  rows: { model: string; bleu: number; signature: string; bytes: number; step: number | null }[];
+  parity: { codes: number; different: number };
+}
+
+describe("the examples", () => {
+  it("train a quantized layer of one's own", async () => {
+    const [loss] = (await run("quantized-layer")).split("\n");
+    const [first, last] = /loss (\S+) -> (\S+)/.exec(loss!)!.slice(1).map(Number);
+    expect(last!).toBeLessThan(0.1 * first!);
+  });
+
+  it("turn the shipped float model into int8 models that score the same", async () => {
+    const report = JSON.parse(await run("quickstart", "--json")) as Report;
+    expect(report.backend).toBe("wasm");
+    expect(report.rows.map(({ model }) => model)).toEqual(["float", "ptq_int8", "qat_int8"]);
+    const [float, ptq, qat] = report.rows;
+    expect(float!.bleu).toBeGreaterThan(24);
+    expect(ptq!.bleu).toBeGreaterThan(float!.bleu - 1);
+    expect(qat!.bleu).toBeGreaterThan(float!.bleu - 1);
+    expect(Math.max(ptq!.bytes, qat!.bytes)).toBeLessThanOrEqual(0.27 * float!.bytes);
+    expect(report.parity.codes).toBeGreaterThan(1_000_000);
+    expect(report.parity.different).toBe(0);
+
+    const matrix = await run("view-quant-weight", "runs/quickstart/qat/best");
+    expect(matrix).toMatch(/shape \[ 128, 512 \] output_min -\d\.\d+ output_max \d\.\d+/);
+  });
+});
