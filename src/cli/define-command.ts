@@ -140,7 +140,7 @@ function typedValue(schema: z.ZodType, value: unknown, where: string): unknown {
   if (typeof value === "boolean") return value;
   if (Array.isArray(value)) {
     const given = value.map((item) => JSON.stringify(item)).join(" and ");
-    const fix = valueKind(schema) === "string" ? "Give it once." : `Write ${where}=<a>,<b>.`;
+    const fix = valueKind(schema) === "list" ? `Write ${where}=<a>,<b>.` : "Give it once.";
     throw new ConfigError(`${where}: expected the flag once, received ${given}. ${fix}`);
   }
   if (typeof value === "string" && value !== "") return flagValue(schema, value, where);

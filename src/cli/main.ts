@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The program: wires the process to the command line. */
+import { decodeText } from "../data/text-file.ts";
 import { describeError, INTERRUPTED, runCli } from "./run-cli.ts";
 
 // The WebAssembly loader installs handlers of its own when it loads; these come first and decide.
@@ -32,7 +33,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   readInput: async () => {
     const chunks: Buffer[] = [];
     for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+    return decodeText(Buffer.concat(chunks), "standard input");
   },
   isTerminal,
   hasColor: isTerminal && (process.env["NO_COLOR"] ?? "") === "",

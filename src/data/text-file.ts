@@ -48,13 +48,22 @@ export function readTextFile(path: string, what: string, fix: string): string {
       cause: error,
     });
   }
+  return decodeText(bytes, path);
+}
+
+/**
+ * UTF-8 text without its byte order mark.
+ * @param where the bytes' origin in messages
+ * @throws {DataError} for bytes that are not UTF-8, with the line number and the byte
+ */
+export function decodeText(bytes: Uint8Array, where: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     const at = firstInvalidByte(bytes);
     const start = at === 0 ? 0 : bytes.lastIndexOf(LINE_FEED, at - 1) + 1;
     const line = bytes.subarray(0, start).reduce((n, byte) => n + (byte === LINE_FEED ? 1 : 0), 1);
-    throw misencoded(path, line, bytes.subarray(start), at - start);
+    throw misencoded(where, line, bytes.subarray(start), at - start);
   }
 }
 

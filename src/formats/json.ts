@@ -19,8 +19,10 @@ export function parseJson(text: string, where: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
+    // The engine quotes the text with its line ends; a message is one line.
+    const reason = (error as Error).message.replaceAll(/\s+/g, " ");
     throw new FormatError(
-      `${where}: expected JSON, received ${excerpt(text)} (${(error as Error).message}). ` +
+      `${where}: expected JSON, received ${excerpt(text)} (${reason}). ` +
         `Restore or rewrite the file.`,
       { cause: error },
     );

@@ -42,7 +42,7 @@ export function readModelConfigs(directory: string): Record<string, unknown> {
     path,
   );
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
-    throw new ConfigError(`${path}: expected keys and values, received none. Restore the file.`);
+    throw new DataError(`${path}: expected keys and values, received none. Restore the file.`);
   }
   const { schema_version: version, ...rest } = document as Record<string, unknown>;
   if (version !== undefined && version !== SCHEMA_VERSION) {

@@ -297,6 +297,8 @@ describe("the program", () => {
   it("starts without TensorFlow.js, and so do score, inspect of exports and the text tools", () => {
     const light = [
       "cli/main",
+      "cli/commands/score",
+      "cli/commands/run-exp",
       "recipe/score-files",
       "recipe/text-tools",
       "recipe/sources",
@@ -308,6 +310,16 @@ describe("the program", () => {
       expect(files.filter((file) => file.startsWith("@tensorflow"))).toEqual([]);
     }
     expect([...loadedBy("src/recipe/run.ts")]).toContain("@tensorflow/tfjs");
+  });
+
+  it("shows help in well under half a second, the overview without loading a command", async () => {
+    await cli(["run_exp", "--help"]);
+    const start = performance.now();
+    for (const argv of [["--help"], ["score", "--help"], ["run_exp", "--help"]]) await cli(argv);
+    expect(performance.now() - start).toBeLessThan(1500);
+    // The overview needs no flags: yargs and zod stay on the disk.
+    const files = [...loadedBy("src/cli/main.ts")];
+    expect(files.filter((name) => ["yargs", "yargs/helpers", "zod"].includes(name))).toEqual([]);
   });
 
   it("runs as a process: output, exit status and message", () => {
