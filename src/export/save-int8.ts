@@ -1,5 +1,5 @@
 /** Writes an int8 export as a directory that appears whole or not at all. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import { ExportError } from "../errors.ts";
@@ -27,24 +27,43 @@ export function saveInt8(
   checkReplaceable(target);
   mkdirSync(parent, { recursive: true });
   rmSync(temporary, { recursive: true, force: true });
-  for (const [name, content] of Object.entries(files)) {
-    if (name !== basename(name) || name.startsWith(".")) {
-      throw new ExportError(
-        `int8 export: expected plain file names, received "${name}". Give the name alone.`,
-      );
-    }
-    writeFileAtomic(join(temporary, name), content);
+  try {
+    writeParts(temporary, exported, files);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw error;
   }
-  writeFileAtomic(join(temporary, INT8_TENSORS_FILE), exported.tensors);
-  writeFileAtomic(join(temporary, INT8_QUANTIZATION_FILE), exported.quantization);
   rmSync(previous, { recursive: true, force: true });
   if (existsSync(target)) renameSync(target, previous);
   renameSync(temporary, target);
   rmSync(previous, { recursive: true, force: true });
 }
 
+/** Writes the files of an export into a directory. */
+function writeParts(
+  directory: string,
+  exported: Int8Export,
+  files: Readonly<Record<string, Uint8Array | string>>,
+): void {
+  for (const [name, content] of Object.entries(files)) {
+    if (name !== basename(name) || name.startsWith(".")) {
+      throw new ExportError(
+        `int8 export: expected plain file names, received "${name}". Give the name alone.`,
+      );
+    }
+    writeFileAtomic(join(directory, name), content);
+  }
+  writeFileAtomic(join(directory, INT8_TENSORS_FILE), exported.tensors);
+  writeFileAtomic(join(directory, INT8_QUANTIZATION_FILE), exported.quantization);
+}
+
 function checkReplaceable(target: string): void {
   if (!existsSync(target)) return;
+  if (!statSync(target).isDirectory()) {
+    throw new ExportError(
+      `${target}: expected a directory or a new path, received a file. Choose another path.`,
+    );
+  }
   const entries = readdirSync(target);
   if (entries.length === 0 || entries.includes(INT8_QUANTIZATION_FILE)) return;
   throw new ExportError(

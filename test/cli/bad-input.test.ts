@@ -68,6 +68,12 @@ const FLAGS: Case[] = [
     2,
     /Did you mean "encoder\/layer_0\/ffn\/dense1\/kernel"\?/,
   ],
+  [
+    "export over a file",
+    () => ["export", at("quant"), "--output", at("good.txt")],
+    1,
+    /good\.txt: expected a directory or a new path, received a file/,
+  ],
   ["export of a float model", () => ["export", at("float"), "--output", at("out")], 1, /a float/],
 ];
 
