@@ -139,9 +139,12 @@ function readArguments(
 function typedValue(schema: z.ZodType, value: unknown, where: string): unknown {
   if (typeof value === "boolean") return value;
   if (Array.isArray(value)) {
+    // The last one wins, as in NeurST; of a list, that would silently drop what came before.
+    if (valueKind(schema) !== "list") return typedValue(schema, value.at(-1), where);
     const given = value.map((item) => JSON.stringify(item)).join(" and ");
-    const fix = valueKind(schema) === "list" ? `Write ${where}=<a>,<b>.` : "Give it once.";
-    throw new ConfigError(`${where}: expected the flag once, received ${given}. ${fix}`);
+    throw new ConfigError(
+      `${where}: expected the flag once, received ${given}. Write ${where}=<a>,<b>.`,
+    );
   }
   if (typeof value === "string" && value !== "") return flagValue(schema, value, where);
   throw new ConfigError(

@@ -21,10 +21,10 @@ const FLAGS: Case[] = [
   ["an unknown flag", () => ["score", "--hype", "x"], 2, /"--hype"\. Did you mean "--hyp"\?/],
   ["a flag like none", () => ["score", "--xyzzy"], 2, /"tfjs-qat score --help" lists them/],
   [
-    "a flag given twice",
-    () => [...score("good.txt", "good.txt"), "--hyp", "x"],
+    "a list given twice",
+    () => ["score", "--ref", "a", "--ref", "b", "--hyp", "c"],
     2,
-    /--hyp: .* once/,
+    /--ref: .* once/,
   ],
   [
     "a negative count",

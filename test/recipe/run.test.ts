@@ -224,7 +224,7 @@ describe("run_exp", () => {
     const { code, err } = await cli(train("qat", ...quant, "--quant_params", "{quant_bits: 4}"));
     expect(code).toBe(2);
     expect(err).toMatch(
-      /quant_params \(weightBits\): expected 8 as in .*model_configs.yml, received 4\./,
+      /quant_params\.quant_weight_bits: expected 8 as in .*model_configs.yml, received 4\./,
     );
     expect((await cli(train("qat", "--enable_quant=false"))).err).toMatch(
       /enable_quant: expected true/,
