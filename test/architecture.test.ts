@@ -110,7 +110,9 @@ describe("the architecture", () => {
 
   it("lets the integer reference executor see nothing but core and formats", () => {
     const wrong = imports
-      .filter((entry) => entry.from.startsWith("runtime/reference/") && entry.target.startsWith("."))
+      .filter(
+        (entry) => entry.from.startsWith("runtime/reference/") && entry.target.startsWith("."),
+      )
       .map((entry) => ({ entry, folder: folderOf(resolved(entry)) }))
       .filter(({ folder }) => !["", "core", "formats", "runtime"].includes(folder));
     expect(wrong.map(({ entry }) => `${entry.from} -> ${entry.target}`)).toEqual([]);

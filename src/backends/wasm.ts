@@ -42,7 +42,7 @@ export function registerWasmKernels(): void {
   const { kernelFunc: gatherElements } = gather;
   gather.kernelFunc = (call) => {
     const { x, indices } = call.inputs as { x: tf.TensorInfo; indices: tf.TensorInfo };
-    if (!isRowGather(x, indices, (call.attrs ?? {}))) {
+    if (!isRowGather(x, indices, call.attrs ?? {})) {
       return gatherElements(call);
     }
     const backend = call.backend as WasmBackend;
