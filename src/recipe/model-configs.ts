@@ -13,6 +13,11 @@ import type { Recipe } from "./schema.ts";
 export const MODEL_CONFIGS_FILE = "model_configs.yml";
 const SCHEMA_VERSION = 1;
 
+/** The directories that `model_dir` names: several, separated by commas, are an ensemble. */
+export function splitModelDirs(value: string): string[] {
+  return value.split(",").filter((directory) => directory !== "");
+}
+
 /** The directory of a model that is given as a directory or as one of its files. */
 export function modelDirectoryOf(path: string): string {
   return existsSync(path) && statSync(path).isFile() ? dirname(path) : path;

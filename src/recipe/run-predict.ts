@@ -1,34 +1,43 @@
 /** Entry predict: decodes a data set and scores it. */
 import { join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
-import { createModelScorer } from "../models/scorer.ts";
-import { loadModel } from "./load-model.ts";
+import { ensembleScorer } from "../decode/ensemble.ts";
+import type { StepScorer } from "../decode/step-scorer.ts";
+import { createModelScorer, type ModelScorer } from "../models/scorer.ts";
+import { loadModel, type LoadedModel } from "./load-model.ts";
 import { modelDirectoryOf } from "./model-configs.ts";
 import {
   requiredDataset,
-  requiredModelDir,
+  requiredModelDirs,
   sentencesPerBatch,
   type RunContext,
   type RunReport,
 } from "./run-report.ts";
 import type { Recipe } from "./schema.ts";
+import { checkSameVocabulary } from "./same-model.ts";
 import { scoreText, type TextScore } from "./score-text.ts";
 import { translate, type Translation } from "./translate.ts";
 import { readSourceText } from "./translation-task.ts";
 
 type PredictEntry = Extract<Recipe["entry"], { class: "predict" }>;
 
-/** Translates the data set, writes hypotheses and metrics, and reports both places. */
+/**
+ * Translates the data set, writes hypotheses and metrics, and reports both places. Several model
+ * directories are an ensemble: the mean of their probabilities.
+ */
 export async function runPredict(
   recipe: Recipe,
   entry: PredictEntry,
   { reporter, signal, now }: RunContext,
 ): Promise<RunReport> {
   const dataset = requiredDataset(recipe);
-  const modelDir = requiredModelDir(recipe);
-  const loaded = loadModel(modelDir, recipe);
-  const scorer = createModelScorer(loaded.model);
+  const members = loadMembers(requiredModelDirs(recipe), recipe);
+  const [loaded] = members as [LoadedModel, ...LoadedModel[]];
+  const scorers: ModelScorer[] = [];
   try {
+    for (const { model } of members) scorers.push(createModelScorer(model));
+    const scorer: StepScorer<unknown> =
+      scorers.length === 1 ? scorers[0]! : ensembleScorer(scorers);
     const text = await readSourceText(loaded.task, dataset);
     const start = now();
     const translations = await translate(scorer, text.sources, {
@@ -42,7 +51,7 @@ export async function runPredict(
     const seconds = now() - start;
     const best = translations.map((hypotheses) => hypotheses[0]!.text);
     const score = text.references === null ? null : scoreText(best, text.references, recipe.metric);
-    const directory = modelDirectoryOf(modelDir);
+    const directory = modelDirectoryOf(requiredModelDirs(recipe)[0]!);
     const outputFile = entry.output_file ?? join(directory, "hypotheses.txt");
     const metricFile = entry.save_metric ?? join(directory, "metrics.json");
     const figures = {
@@ -50,6 +59,7 @@ export async function runPredict(
       sentences: best.length,
       model: loaded.format,
       step: loaded.step,
+      ...(members.length > 1 ? { ensemble: members.length } : {}),
     };
     writeFileAtomic(outputFile, hypothesisLines(translations));
     writeFileAtomic(metricFile, `${JSON.stringify(figures, null, 2)}\n`);
@@ -57,7 +67,7 @@ export async function runPredict(
     return {
       json: {
         ...figures,
-        bytes: loaded.bytes,
+        bytes: members.reduce((sum, { bytes }) => sum + bytes, 0),
         ms_per_sentence: milliseconds,
         output_file: outputFile,
         save_metric: metricFile,
@@ -66,8 +76,23 @@ export async function runPredict(
       interrupted: false,
     };
   } finally {
-    scorer.close();
-    loaded.model.dispose();
+    for (const scorer of scorers) scorer.close();
+    for (const { model } of members) model.dispose();
+  }
+}
+
+/** The first model as the recipe has it; further ones as their own directories say. */
+function loadMembers(directories: readonly string[], recipe: Recipe): LoadedModel[] {
+  const members: LoadedModel[] = [];
+  try {
+    for (const [i, directory] of directories.entries()) {
+      members.push(loadModel(directory, i === 0 ? recipe : undefined));
+      if (i > 0) checkSameVocabulary(modelDirectoryOf(directory), members[0]!.task);
+    }
+    return members;
+  } catch (error) {
+    for (const { model } of members) model.dispose();
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ConfigError } from "../errors.ts";
 import type { RunReporter } from "./run-reporter.ts";
+import { splitModelDirs } from "./model-configs.ts";
 import type { Recipe } from "./schema.ts";
 
 /** How a run is watched and stopped. */
@@ -24,10 +25,20 @@ export interface RunReport {
   readonly interrupted: boolean;
 }
 
-/** The model directory of a recipe. @throws {ConfigError} if there is none */
+/** The model directory of a recipe. @throws {ConfigError} if there is none, or more than one */
 export function requiredModelDir(recipe: Recipe): string {
-  const { model_dir: directory } = recipe.run;
-  if (directory !== undefined) return directory;
+  const directories = requiredModelDirs(recipe);
+  if (directories.length === 1) return directories[0]!;
+  throw new ConfigError(
+    `model_dir: expected one directory, received ${directories.length}. Only the entry predict ` +
+      "takes several, as an ensemble.",
+  );
+}
+
+/** The model directories of a recipe: an ensemble if several. @throws {ConfigError} if none */
+export function requiredModelDirs(recipe: Recipe): string[] {
+  const directories = splitModelDirs(recipe.run.model_dir ?? "");
+  if (directories.length > 0) return directories;
   throw new ConfigError(
     "model_dir: expected the directory of the model, received nothing. Give --model_dir.",
   );

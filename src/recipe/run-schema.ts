@@ -14,7 +14,12 @@ export const runSection = defineSection({
           .string()
           .min(1)
           .optional()
-          .meta({ description: "directory of the model and its checkpoints", path: true }),
+          .meta({
+            description:
+              "directory of the model and its checkpoints; the entry predict takes several, " +
+              "separated by commas, as an ensemble",
+            path: true,
+          }),
         hparams_set: z
           .string()
           .min(1)

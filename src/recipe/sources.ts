@@ -10,6 +10,7 @@ import {
   MODEL_CONFIGS_FILE,
   modelDirectoryOf,
   readModelConfigs,
+  splitModelDirs,
 } from "./model-configs.ts";
 import { resolveSources, type ResolvedRecipe, type Source } from "./resolve.ts";
 import { schemaOf, type SectionName } from "./schema.ts";
@@ -36,7 +37,9 @@ export function resolveRecipe({ configPaths = [], flags = {} }: RecipeInputs): R
   const pretrained = lastText(explicit, "entry", "pretrain_model");
   if (pretrained !== undefined) existing.push(pretrainedSource(pretrained));
   const model = lastText(explicit, "run", "model_dir");
-  const modelDir = model === undefined ? undefined : modelDirectoryOf(model);
+  // Of an ensemble the first model's configuration counts.
+  const [first] = model === undefined ? [] : splitModelDirs(model);
+  const modelDir = first === undefined ? undefined : modelDirectoryOf(first);
   if (modelDir !== undefined && hasModelConfigs(modelDir)) existing.push(modelSource(modelDir));
   existing.forEach((source, i) => {
     checkArchitecture(source, [...existing.slice(i + 1), ...explicit]);
@@ -100,7 +103,9 @@ function withPathFrom(base: string, setting: Setting): Setting {
   const schema = schemaOf(setting.section, setting.key);
   if (typeof setting.value !== "string" || schema === undefined) return setting;
   if (jsonSchemaOf(schema).path !== true) return setting;
-  return { ...setting, value: resolve(base, setting.value) };
+  const isModelDir = setting.section === "run" && setting.key === "model_dir";
+  const paths = isModelDir ? splitModelDirs(setting.value) : [setting.value];
+  return { ...setting, value: paths.map((path) => resolve(base, path)).join(",") };
 }
 
 /** The text that the strongest source gives a key, if any does. */

@@ -240,6 +240,23 @@ describe("run_exp", () => {
 });
 
 describe("other commands", () => {
+  it("predicts with an ensemble of model directories", async () => {
+    const argv = (models: readonly string[]): string[] => [
+      ...["run_exp", "--config_paths", at("predict.yml"), "--json"],
+      ...["--model_dir", models.map(at).join(",")],
+      ...["--output_file", at("ensemble.txt"), "--save_metric", at("ensemble.json")],
+    ];
+    const alone = JSON.parse((await cli(argv(["float"]))).out) as { score: number };
+    const twins = JSON.parse((await cli(argv(["float", "float"]))).out) as { score: number };
+    expect(twins).toMatchObject({ ensemble: 2, score: alone.score });
+    const mixed = await cli(argv(["float", "qat/best"]));
+    expect(mixed.code).toBe(0);
+    expect(JSON.parse(mixed.out)).toMatchObject({ ensemble: 2, sentences: SOURCE.length });
+    const { code, err } = await cli(train("float,qat"));
+    expect(code).toBe(2);
+    expect(err).toMatch(/model_dir: expected one directory, received 2\. Only the entry predict/);
+  });
+
   it("export, inspect and predict agree on the integers", async () => {
     const kernel = ["--weight", "encoder/layer_0/ffn/dense1/kernel", "--json"];
     const exported = await cli(["export", at("qat/best"), "--output", at("int8"), "--json"]);
