@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { CheckpointError } from "../errors.ts";
 import type { Int8Model, Int8Weight } from "../formats/int8-model.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
+import { clipName } from "../quant/clip-name.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 
 /**
@@ -20,7 +21,7 @@ export function assignInt8(model: Seq2SeqModel, int8: Int8Model): void {
   for (const [name, weight] of int8.weights) values.set(name, dequantizedValues(weight));
   for (const quantizer of quantizersOf(model)) {
     const clip = recordedClip(quantizer, int8);
-    if (clip !== null) values.set(`${quantizer.path}_clip_max`, clip);
+    if (clip !== null) values.set(clipName(quantizer.path), clip);
   }
   assignAll(model, values);
   checkCodes(model, int8);

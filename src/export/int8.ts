@@ -14,6 +14,7 @@ import { type SafeTensor, writeSafetensors } from "../formats/safetensors.ts";
 import type { QuantizedWeightView, QuantLayer } from "../layers/quant-layer.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
+import { clipName } from "../quant/clip-name.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 
 /** What an export needs beside the model. */
@@ -89,9 +90,9 @@ class ExportParts {
 
   addLayer(layer: QuantLayer): void {
     for (const [name, quantizer] of layer.quantizers) {
-      const clipName = `${quantizer.path}_clip_max`;
-      this.#clips.add(clipName);
-      if (quantizer.clip !== null) this.#floats(clipName);
+      const clip = clipName(quantizer.path);
+      this.#clips.add(clip);
+      if (quantizer.clip !== null) this.#floats(clip);
       if (quantizer.kind === "weight") {
         this.#floats(quantizer.path);
         this.#addWeight(quantizer, layer.quantizedWeight(name));

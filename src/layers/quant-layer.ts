@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { QuantKind } from "../core/qtype.ts";
 import { ConfigError, ExportError, UnknownNameError } from "../errors.ts";
+import { clipName } from "../quant/clip-name.ts";
 import { quantConfigFromHost, quantConfigToHost, type QuantConfig } from "../quant/config.ts";
 import { withPass, type Pass } from "../quant/pass.ts";
 import { QuantPolicy, type LayerQuantSettings } from "../quant/policy.ts";
@@ -330,7 +331,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
     const clip =
       kind === "softmax"
         ? null
-        : this.#addVariable(`${name}_clip_max`, layout.clipShape, "float32", initializer);
+        : this.#addVariable(clipName(name), layout.clipShape, "float32", initializer);
     const { rounding, compat } = settings;
     const bits = isWeight ? settings.weightBits : settings.actBits;
     const quantizer = new Quantizer({

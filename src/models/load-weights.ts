@@ -1,6 +1,7 @@
 /** Gives a model the weights of a checkpoint, by name. */
 import * as tf from "@tensorflow/tfjs";
 import { CheckpointError } from "../errors.ts";
+import { isClipName } from "../quant/clip-name.ts";
 import { ROOT_SCOPE } from "./layer-paths.ts";
 import type { Seq2SeqModel } from "./model.ts";
 
@@ -8,13 +9,6 @@ import type { Seq2SeqModel } from "./model.ts";
 export interface WeightArray {
   readonly shape: readonly number[];
   readonly data: ArrayLike<number>;
-}
-
-const CLIP_SUFFIX = "_clip_max";
-
-/** True for the name of a clip variable: `<weight>_clip_max` or `<quantizer>_clip_max`. */
-export function isClipName(name: string): boolean {
-  return name.endsWith(CLIP_SUFFIX);
 }
 
 /**

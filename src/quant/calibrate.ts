@@ -1,6 +1,7 @@
 /** First clips of a quantized model: of weights from their values, of activations from batches. */
 import * as tf from "@tensorflow/tfjs";
 import { TrainingError } from "../errors.ts";
+import { clipName } from "./clip-name.ts";
 import { MagnitudeHistogram, type RangeMethod } from "./observers.ts";
 import { withPass, type Pass } from "./pass.ts";
 import type { Quantizer } from "./quantizers.ts";
@@ -101,8 +102,4 @@ function setWeightClip(clip: tf.Variable, weight: tf.Variable, { axis, path }: Q
     }
     clip.assign(largest);
   });
-}
-
-function clipName(path: string): string {
-  return `${path}_clip_max`;
 }

@@ -1,5 +1,6 @@
 /** Inspects a quantized training checkpoint through the trained layers. */
 import { selectBackend } from "../backends/select.ts";
+import { clipName } from "../quant/clip-name.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import {
@@ -26,7 +27,7 @@ export async function inspectQuantized(path: string): Promise<ModelReport> {
         quantized.push({ ...rangeReport(quantizer), ...figures, shape: view?.shape ?? [] });
       }
     }
-    const owned = new Set(quantized.flatMap(({ name }) => [name, `${name}_clip_max`]));
+    const owned = new Set(quantized.flatMap(({ name }) => [name, clipName(name)]));
     const floats = [...model.variables].filter(([name]) => !owned.has(name));
     const tensors = [...quantized, ...floatReports(floats)];
     tensors.sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -31,7 +31,8 @@ export async function runPredict(
   { reporter, signal, now }: RunContext,
 ): Promise<RunReport> {
   const dataset = requiredDataset(recipe);
-  const members = loadMembers(requiredModelDirs(recipe), recipe);
+  const modelDirs = requiredModelDirs(recipe);
+  const members = loadMembers(modelDirs, recipe);
   const [loaded] = members as [LoadedModel, ...LoadedModel[]];
   const scorers: ModelScorer[] = [];
   try {
@@ -51,7 +52,7 @@ export async function runPredict(
     const seconds = now() - start;
     const best = translations.map((hypotheses) => hypotheses[0]!.text);
     const score = text.references === null ? null : scoreText(best, text.references, recipe.metric);
-    const directory = modelDirectoryOf(requiredModelDirs(recipe)[0]!);
+    const directory = modelDirectoryOf(modelDirs[0]!);
     const outputFile = entry.output_file ?? join(directory, "hypotheses.txt");
     const metricFile = entry.save_metric ?? join(directory, "metrics.json");
     const figures = {

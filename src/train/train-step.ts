@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Batch } from "../data/batch.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
-import { isClipName } from "../models/load-weights.ts";
+import { isClipName } from "../quant/clip-name.ts";
 import { batchTensors, sequenceLoss } from "../models/loss.ts";
 import { globalNorm } from "../ops/global-norm.ts";
 import type { QuantConfig } from "../quant/config.ts";

@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError, ConfigError, TrainingError } from "../errors.ts";
-import { assignWeights, isClipName } from "../models/load-weights.ts";
+import { assignWeights } from "../models/load-weights.ts";
+import { isClipName } from "../quant/clip-name.ts";
 import { BestCheckpoints, NO_VALIDATION } from "./best-checkpoints.ts";
 import { INDEX_NAME, type CheckpointEntry } from "./checkpoint-index.ts";
 import { CheckpointStore, weightsPath } from "./checkpoint-store.ts";

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { makeBatch } from "../../src/data/make-batch.ts";
 import type { Batch } from "../../src/data/batch.ts";
-import { isClipName } from "../../src/models/load-weights.ts";
+import { isClipName } from "../../src/quant/clip-name.ts";
 import type { Seq2SeqModel } from "../../src/models/model.ts";
 import { StepDropout } from "../../src/train/dropout-source.ts";
 import { Adam } from "../../src/train/optimizer.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { TrainingError } from "../../src/errors.ts";
-import { isClipName } from "../../src/models/load-weights.ts";
+import { isClipName } from "../../src/quant/clip-name.ts";
 import { linearSchedule } from "../../src/train/schedule.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import type { StepReport, TrainerOptions, TrainProgress } from "../../src/train/train-options.ts";
