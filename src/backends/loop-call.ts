@@ -49,20 +49,28 @@ function makeCall(
   memory: LoopMemory,
   { attributes, outputs, shapes }: CallParts,
 ): KernelCall {
-  const input = (name: string, dtype: tf.DataType): tf.TensorInfo => {
-    const info = given.get(name);
-    if (info?.dtype === dtype) return info;
-    throw new KernelError(
-      `${kernel}, input "${name}": expected a ${dtype} tensor, received ` +
-        `${info === undefined ? "none" : info.dtype}. Convert it with tf.cast.`,
-    );
-  };
+  const input = (name: string, dtype: tf.DataType): tf.TensorInfo =>
+    checkedInput(kernel, given.get(name), name, dtype);
   return {
-    float: (name) => memory.float(input(name, "float32")),
-    int: (name) => memory.int(input(name, "int32")),
+    floats: (name) => memory.float(input(name, "float32")),
+    ints: (name) => memory.int(input(name, "int32")),
     has: (name) => given.has(name),
     shape: (name) => shapes[name] ?? [],
     attributes,
     out: outputs.map((info) => memory.float(info)),
   };
+}
+
+/** The input itself. @throws {KernelError} if it is missing or of another dtype */
+export function checkedInput(
+  kernel: string,
+  info: tf.TensorInfo | undefined,
+  name: string,
+  dtype: tf.DataType,
+): tf.TensorInfo {
+  if (info?.dtype === dtype) return info;
+  throw new KernelError(
+    `${kernel}, input "${name}": expected a ${dtype} tensor, received ` +
+      `${info === undefined ? "none" : info.dtype}. Convert it with tf.cast.`,
+  );
 }

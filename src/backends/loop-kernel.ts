@@ -7,9 +7,9 @@ import type { KernelAttributes, KernelName } from "../ops/kernel.ts";
 /** The inputs, attributes and outputs of one call. Views are valid only during the call. */
 export interface KernelCall {
   /** Elements of a float32 input. */
-  float(name: string): Float32Array;
+  floats(name: string): Float32Array;
   /** Elements of an int32 input. */
-  int(name: string): Int32Array;
+  ints(name: string): Int32Array;
   /** Whether an optional input is given. */
   has(name: string): boolean;
   shape(name: string): readonly number[];

@@ -1,7 +1,7 @@
 /** Registration of our kernels, for users who choose their backend themselves. */
 import * as tf from "@tensorflow/tfjs";
 import { registerCpuKernels } from "./cpu.ts";
-import { registerWasmKernels } from "./wasm.ts";
+import { registerWasmKernels } from "./wasm/register.ts";
 
 /**
  * Registers our kernels for every backend that has been imported. Idempotent; operations run on

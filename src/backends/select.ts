@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { KernelError } from "../errors.ts";
 import { KERNEL_NAMES, type KernelName } from "../ops/kernel.ts";
 import { registerKernels } from "./register.ts";
+import { registerWasmKernels, runsCompiledKernels } from "./wasm/register.ts";
 
 /**
  * `auto`: wasm, or cpu where WebAssembly cannot be used. `native`: TensorFlow for Node, which the
@@ -18,6 +19,11 @@ export interface BackendReport {
   readonly kernels: readonly KernelName[];
   /** Our operations that run as compositions of TensorFlow.js' own. */
   readonly fallbacks: readonly KernelName[];
+  /**
+   * What our kernels are: `compiled` WebAssembly with SIMD, `loops` of JavaScript (on cpu; on wasm
+   * where the backend was started before our kernels were registered, or there is no SIMD), or `none`.
+   */
+  readonly execution: "compiled" | "loops" | "none";
   /** Why `auto` did not take wasm; null if it did, or was not asked. */
   readonly notice: string | null;
 }
@@ -50,12 +56,19 @@ export async function selectBackend(name: BackendName): Promise<BackendReport> {
     backend,
     kernels: KERNEL_NAMES.filter((kernel) => registered.has(kernel)),
     fallbacks: KERNEL_NAMES.filter((kernel) => !registered.has(kernel)),
+    execution: executionOn(backend),
     notice,
   };
 }
 
+function executionOn(backend: string): BackendReport["execution"] {
+  if (backend === "wasm" && runsCompiledKernels(tf.backend())) return "compiled";
+  return backend === "wasm" || backend === "cpu" ? "loops" : "none";
+}
+
 async function useWasm(): Promise<void> {
   await import("@tensorflow/tfjs-backend-wasm");
+  registerWasmKernels();
   await withoutNewProcessHandlers(() => setBackend("wasm"));
 }
 

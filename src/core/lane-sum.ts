@@ -7,6 +7,25 @@
 
 const f = Math.fround;
 
+/**
+ * Sums whose terms may differ widely in size: the same four lanes, kept in float64. Used where a sum
+ * runs over a whole tensor.
+ */
+export class DoubleLanes {
+  readonly #lanes = new Float64Array(4);
+
+  /** Adds the value of element i. */
+  add(i: number, value: number): void {
+    this.#lanes[i & 3]! += value;
+  }
+
+  /** (lane 0 + lane 2) + (lane 1 + lane 3), float64. */
+  get sum(): number {
+    const [l0, l1, l2, l3] = this.#lanes as unknown as [number, number, number, number];
+    return l0 + l2 + (l1 + l3);
+  }
+}
+
 /** Σ x[start … start+count−1], float32. */
 export function laneSum(x: Float32Array, start: number, count: number): number {
   let l0 = 0;

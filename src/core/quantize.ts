@@ -4,6 +4,7 @@
  * Input and output may be the same array.
  */
 import { HALF_EVEN_SHIFT as SHIFT, type Grid } from "./affine.ts";
+import { DoubleLanes } from "./lane-sum.ts";
 import { ShapeError } from "../errors.ts";
 
 /** An array of integer codes; Float32Array holds them as whole numbers for exact float products. */
@@ -186,7 +187,8 @@ export type ZeroClipRule = "none" | "neurst";
 /**
  * Gradient of fake quantization, straight through: dx = g where lowest ≤ x ≤ highest (both ends in),
  * else 0; d clip = Σ_{x>highest} g + (qmin/qmax)·Σ_{x<lowest} g, that is with factor −t/(t−1) for
- * weight and act and without the lower sum for relu. Sums run in float64 and are rounded once.
+ * weight and act and without the lower sum for relu. Sums of a run of elements are made in four float64 lanes
+ * (`lane-sum.ts`), those of its runs are added in order, and the result is rounded once.
  *
  * A clip at or below zero: with `none` the same formulas hold with lowest = highest = 0, so the clip
  * receives the gradient that would raise it; with `neurst` dx = g and d clip = 0, as in TensorFlow.
@@ -225,22 +227,22 @@ function gradientRun(
 ): number {
   const { grid, start, end } = run;
   const { lowest, highest } = grid;
-  let above = 0;
-  let below = 0;
+  const above = new DoubleLanes();
+  const below = new DoubleLanes();
   for (let i = start; i < end; i++) {
     const v = x[i]!;
     const d = g[i]!;
     if (v > highest) {
-      above += d;
+      above.add(i - start, d);
       dx[i] = 0;
     } else if (v < lowest) {
-      below += d;
+      below.add(i - start, d);
       dx[i] = 0;
     } else {
       dx[i] = v === v ? d : 0;
     }
   }
-  return grid.qmin === 0 ? above : above + (grid.qmin / grid.qmax) * below;
+  return grid.qmin === 0 ? above.sum : above.sum + (grid.qmin / grid.qmax) * below.sum;
 }
 
 /** Index of the first NaN or ±Infinity, or −1. */

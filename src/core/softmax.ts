@@ -65,8 +65,30 @@ export function logSoftmax(
   return out;
 }
 
+/**
+ * Gradient of a softmax: ds_i = p_i·(dp_i − Σ p_j·dp_j) for each row; the sum by `lane-sum.ts`, every
+ * operation rounded to float32.
+ * @param ds receives [rows, columns]; not p or dp
+ * @throws {ShapeError} if the lengths do not fit
+ */
+export function softmaxGradient(
+  dp: Float32Array,
+  p: Float32Array,
+  ds: Float32Array,
+  columns: number,
+): void {
+  checkSize("softmaxGradient", dp, ds, p.length);
+  const f = Math.fround;
+  for (let start = 0; start < p.length; start += columns) {
+    const end = start + columns;
+    for (let i = start; i < end; i++) ds[i] = p[i]! * dp[i]!;
+    const dot = laneSum(ds, start, columns);
+    for (let i = start; i < end; i++) ds[i] = p[i]! * f(dp[i]! - dot);
+  }
+}
+
 /** The largest element; NaN if there is one (so that it is not lost), −Infinity if there is none. */
-function maximum(x: Float32Array, start: number, end: number): number {
+export function maximum(x: Float32Array, start: number, end: number): number {
   let most = -Infinity;
   for (let i = start; i < end; i++) {
     const v = x[i]!;

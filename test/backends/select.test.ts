@@ -10,10 +10,10 @@ describe("selectBackend", () => {
   });
 
   it.each([
-    ["auto", "wasm"],
-    ["wasm", "wasm"],
-    ["cpu", "cpu"],
-  ] as const)("%s runs on %s with all our kernels and without a word", async (name, backend) => {
+    ["auto", "wasm", "compiled"],
+    ["wasm", "wasm", "compiled"],
+    ["cpu", "cpu", "loops"],
+  ] as const)("%s runs on %s with all our kernels %s", async (name, backend, execution) => {
     const said = [
       vi.spyOn(console, "warn"),
       vi.spyOn(console, "log"),
@@ -21,7 +21,8 @@ describe("selectBackend", () => {
     ];
     const handlers = process.listenerCount("uncaughtException");
     const report = await selectBackend(name);
-    expect(report).toEqual({ backend, kernels: KERNEL_NAMES, fallbacks: [], notice: null });
+    const kernels = KERNEL_NAMES;
+    expect(report).toEqual({ backend, kernels, fallbacks: [], execution, notice: null });
     tf.scalar(1).dispose();
     for (const spy of said) expect(spy).not.toHaveBeenCalled();
     expect(process.listenerCount("uncaughtException")).toBe(handlers);

@@ -1,38 +1,16 @@
-/** Cross-entropy with label smoothing in one pass over the logits. */
+/** Cross-entropy with label smoothing: `core/cross-entropy.ts` over a backend's memory. */
+import { crossEntropy, crossEntropyGradient } from "../../core/cross-entropy.ts";
 import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
 
-/** logits [rows, V], targets [rows] → loss [rows], p [rows, V]; sums in float64. */
+/** logits [rows, V], targets [rows] → loss [rows], p [rows, V]. */
 export const crossEntropyKernel: LoopKernel = {
   name: "QatCrossEntropy",
   outputShapes: ({ logits, targets }) => [targets!, logits!],
   run(call) {
-    const logits = call.float("logits");
-    const targets = call.int("targets");
     const [loss, p] = call.out as [Float32Array, Float32Array];
-    const { classes, other, atTarget } = smoothedTargets(call, "logits");
     const perfect = call.attributes.perfect as number;
-    for (let row = 0; row < targets.length; row++) {
-      const start = row * classes;
-      const end = start + classes;
-      let max = -Infinity;
-      for (let i = start; i < end; i++) if (!(logits[i]! <= max)) max = logits[i]!;
-      let sum = 0;
-      let sumOfLogits = 0;
-      for (let i = start; i < end; i++) {
-        const v = logits[i]! - max;
-        // The engine's own exponential: this loop is for training, where no other must agree in bits.
-        const e = Math.exp(v);
-        p[i] = e;
-        sum += e;
-        sumOfLogits += v;
-      }
-      const scale = 1 / sum;
-      for (let i = start; i < end; i++) p[i] = p[i]! * scale;
-      const logSum = Math.log(sum);
-      const target = logits[start + targets[row]!]! - max - logSum;
-      const all = sumOfLogits - classes * logSum;
-      loss[row] = -(atTarget - other) * target - other * all - perfect;
-    }
+    const spec = { ...smoothedTargets(call, "logits"), perfect };
+    crossEntropy(call.floats("logits"), call.ints("targets"), spec, { p, loss });
   },
 };
 
@@ -41,23 +19,15 @@ export const crossEntropyGradKernel: LoopKernel = {
   name: "QatCrossEntropyGrad",
   outputShapes: ({ p }) => [p!],
   run(call) {
-    const p = call.float("p");
-    const dloss = call.float("dloss");
-    const targets = call.int("targets");
-    const dlogits = call.out[0]!;
-    const { classes, other, atTarget } = smoothedTargets(call, "p");
-    for (let row = 0; row < targets.length; row++) {
-      const start = row * classes;
-      const g = dloss[row]!;
-      for (let i = start; i < start + classes; i++) dlogits[i] = (p[i]! - other) * g;
-      const at = start + targets[row]!;
-      dlogits[at] = (p[at]! - atTarget) * g;
-    }
+    const [dloss, p] = [call.floats("dloss"), call.floats("p")];
+    const targets = call.ints("targets");
+    crossEntropyGradient(dloss, p, targets, smoothedTargets(call, "p"), call.out[0]!);
   },
 };
 
-function smoothedTargets(
-  call: KernelCall,
+/** The smoothed distribution of a call: its value at the target and elsewhere. */
+export function smoothedTargets(
+  call: Pick<KernelCall, "shape" | "attributes">,
   input: string,
 ): { classes: number; other: number; atTarget: number } {
   const classes = call.shape(input)[1]!;

@@ -7,10 +7,10 @@ export const dropoutKernel: LoopKernel = {
   name: "QatDropout",
   outputShapes: ({ x }) => [x!],
   run(call) {
-    const x = call.float("x");
+    const x = call.floats("x");
     const out = call.out[0]!;
     const rate = call.attributes.rate as number;
-    const mixedSeed = mixBits(call.int("seed")[0]!);
+    const mixedSeed = mixBits(call.ints("seed")[0]!);
     const threshold = dropThreshold(rate);
     const keep = Math.fround(1 - rate);
     for (let i = 0; i < x.length; i++) {

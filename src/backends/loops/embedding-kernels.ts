@@ -7,8 +7,8 @@ export const embeddingLookupKernel: LoopKernel = {
   name: "QatEmbeddingLookup",
   outputShapes: ({ table, ids }) => [[...ids!, table![1]!]],
   run(call) {
-    const table = call.float("table");
-    const ids = call.int("ids");
+    const table = call.floats("table");
+    const ids = call.ints("ids");
     const out = call.out[0]!;
     const [rows, width] = call.shape("table") as [number, number];
     checkIds("embeddingLookup", ids, rows);
@@ -24,8 +24,8 @@ export const segmentSumKernel: LoopKernel = {
   name: "QatSegmentSum",
   outputShapes: ({ x }, attributes) => [[attributes.numSegments as number, ...x!.slice(1)]],
   run(call) {
-    const x = call.float("x");
-    const ids = call.int("segmentIds");
+    const x = call.floats("x");
+    const ids = call.ints("segmentIds");
     const out = call.out[0]!.fill(0);
     const width = ids.length === 0 ? 0 : x.length / ids.length;
     checkIds("segmentSum", ids, call.attributes.numSegments as number);
@@ -44,11 +44,13 @@ export const unsortedSegmentSumKernel: LoopKernel = {
 };
 
 function checkIds(where: string, ids: Int32Array, count: number): void {
-  for (const id of ids) {
-    if (id >= 0 && id < count) continue;
-    throw new DataError(
-      `${where}: expected numbers from 0 to ${count - 1}, received ${id}. ` +
-        `Check that the vocabulary is the one the model was made with.`,
-    );
-  }
+  for (const id of ids) if (id < 0 || id >= count) throw idError(where, id, count);
+}
+
+/** What a number outside of a table means. */
+export function idError(where: string, id: number, count: number): DataError {
+  return new DataError(
+    `${where}: expected numbers from 0 to ${count - 1}, received ${id}. ` +
+      `Check that the vocabulary is the one the model was made with.`,
+  );
 }

@@ -10,15 +10,18 @@ import {
 } from "../../core/quantize.ts";
 import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
 
+/** What of a call describes grids. */
+type GridCall = Pick<KernelCall, "floats" | "has" | "shape" | "attributes">;
+
 /** The grids that a call's clip and attributes describe. */
-function gridsOf(call: KernelCall): { grids: Grid[]; layout: ChannelLayout } {
+export function gridsOf(call: GridCall): { grids: Grid[]; layout: ChannelLayout } {
   const kind = call.attributes.kind as QuantKind;
   const rounding = call.attributes.rounding as Rounding;
   const bits = call.attributes.bits as number;
   const axis = call.attributes.axis as number;
   const isPerTensor = axis < 0 || !call.has("clip") || call.shape("clip").length === 0;
   const layout = channelLayout(call.shape("x"), isPerTensor ? null : axis);
-  const clips: ArrayLike<number> = call.has("clip") ? call.float("clip") : [1];
+  const clips: ArrayLike<number> = call.has("clip") ? call.floats("clip") : [1];
   return { grids: Array.from(clips, (clip) => gridOf(kind, bits, clip, rounding)), layout };
 }
 
@@ -28,7 +31,7 @@ export const fakeQuantKernel: LoopKernel = {
   outputShapes: ({ x }) => [x!],
   run(call) {
     const { grids, layout } = gridsOf(call);
-    fakeQuantArray(call.float("x"), call.out[0]!, grids, layout);
+    fakeQuantArray(call.floats("x"), call.out[0]!, grids, layout);
   },
 };
 
@@ -38,7 +41,7 @@ export const fakeQuantCodesKernel: LoopKernel = {
   outputShapes: ({ x }) => [x!],
   run(call) {
     const { grids, layout } = gridsOf(call);
-    quantizeArray(call.float("x"), call.out[0]!, grids, layout);
+    quantizeArray(call.floats("x"), call.out[0]!, grids, layout);
   },
 };
 
@@ -50,7 +53,7 @@ export const fakeQuantGradKernel: LoopKernel = {
     const { grids, layout } = gridsOf(call);
     const compat = call.attributes.compat as "none" | "neurst";
     const [dx, dclip] = call.out;
-    const sums = fakeQuantGradient(call.float("x"), call.float("dy"), dx!, grids, {
+    const sums = fakeQuantGradient(call.floats("x"), call.floats("dy"), dx!, grids, {
       layout,
       compat,
     });

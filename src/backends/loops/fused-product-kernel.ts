@@ -6,8 +6,8 @@ export const fusedProductKernel: LoopKernel = {
   name: "QatFusedProduct",
   outputShapes: ({ a, b }) => [[...a!.slice(0, -1), b!.at(-1)!]],
   run(call) {
-    const a = call.float("a");
-    const b = call.float("b");
+    const a = call.floats("a");
+    const b = call.floats("b");
     const k = call.shape("a").at(-1)!;
     const n = call.shape("b").at(-1)!;
     const rows = call.shape("a").at(-2)!;

@@ -1,7 +1,7 @@
 /** Rows of a tensor by index on the wasm backend, copied as blocks of bytes. */
 import type * as tf from "@tensorflow/tfjs";
-import { KernelError } from "../errors.ts";
-import { addressOf, intView, type WasmBackend } from "./wasm-memory.ts";
+import { KernelError } from "../../errors.ts";
+import { addressOf, intView, type WasmBackend } from "./memory.ts";
 
 /** Bytes of an element of the dtypes that are copied here. */
 const BYTES = 4;

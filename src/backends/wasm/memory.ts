@@ -1,6 +1,6 @@
 /** The memory of TensorFlow.js' wasm backend, as far as kernels need it. */
 import type * as tf from "@tensorflow/tfjs";
-import { KernelError } from "../errors.ts";
+import { KernelError } from "../../errors.ts";
 
 /** What the backend keeps of a tensor's data. */
 interface WasmTensorData {
@@ -21,6 +21,7 @@ export interface WasmBackend {
       disposeData(id: number): void;
     };
     _malloc(bytes: number): number;
+    _free(address: number): void;
     cwrap(name: string, result: null, parameters: "number"[]): (...values: number[]) => void;
   };
   move(dataId: object, values: unknown, shape: number[], dtype: tf.DataType, refs: number): void;
@@ -41,12 +42,26 @@ export function guardAllocation(backend: WasmBackend): void {
     const size = shape.reduce((product, dimension) => product * dimension, 1);
     if (size === 0) return;
     backend.disposeData(dataId);
-    throw new KernelError(
-      `wasm memory: expected room for a ${dtype} tensor of shape [${shape.join(", ")}], received ` +
-        `none beyond ${Math.round(backend.wasm.HEAPU8.length / 2 ** 20)} MiB. ` +
-        `Use smaller batches, or dispose tensors that are no longer needed.`,
-    );
+    throw memoryError(backend, `a ${dtype} tensor of shape [${shape.join(", ")}]`);
   };
+}
+
+/**
+ * Address of new memory that no tensor owns.
+ * @throws {KernelError} if there is none left
+ */
+export function allocate(backend: WasmBackend, bytes: number): number {
+  const address = backend.wasm._malloc(bytes) >>> 0;
+  if (address === 0) throw memoryError(backend, `${bytes} bytes of scratch memory`);
+  return address;
+}
+
+function memoryError(backend: WasmBackend, what: string): KernelError {
+  return new KernelError(
+    `wasm memory: expected room for ${what}, received ` +
+      `none beyond ${Math.round(backend.wasm.HEAPU8.length / 2 ** 20)} MiB. ` +
+      `Use smaller batches, or dispose tensors that are no longer needed.`,
+  );
 }
 
 /** A float32 tensor's elements. Allocation may move the memory: take views after the last one. */

@@ -1,10 +1,10 @@
 /**
- * Matrix products on the wasm backend. Its own kernel is fast (XNNPACK) only for a single product
+ * Matrix products by the wasm backend's own kernel, for where ours cannot run. It is fast (XNNPACK) only for a single product
  * of operands that are not transposed; here every product is brought into that form.
  */
 import type * as tf from "@tensorflow/tfjs";
-import { KernelError } from "../errors.ts";
-import { addressOf, floatView, type WasmBackend } from "./wasm-memory.ts";
+import { addressOf, floatView, type WasmBackend } from "./memory.ts";
+import { operandIndices, productSizes, type ProductSizes } from "./product-sizes.ts";
 
 /** The compiled kernels and the scratch memory of one backend. */
 export interface MatMulContext {
@@ -31,24 +31,18 @@ export function createMatMulContext(backend: WasmBackend, transpose: tf.KernelFu
 /** Below this many multiplications a loop is faster than a call of the compiled kernel. */
 const LOOP_LIMIT = 4096;
 
-/** The BatchMatMul kernel: out[g] = op(a[g])·op(b[g]), leading axes broadcast as in TensorFlow. */
-export function batchMatMul(
+/** The BatchMatMul kernel for float32: out[g] = op(a[g])·op(b[g]), leading axes broadcast as in TensorFlow. */
+export function xnnpackMatMul(
   context: MatMulContext,
   a: tf.TensorInfo,
   b: tf.TensorInfo,
   transposed: { readonly a: boolean; readonly b: boolean },
 ): tf.TensorInfo {
-  if (a.dtype !== "float32" || b.dtype !== "float32") {
-    throw new KernelError(
-      `matMul: expected float32 operands, received ${a.dtype} and ${b.dtype}. ` +
-        `Convert them with tf.cast.`,
-    );
-  }
   if (isCheaperSwapped(a, b, transposed)) return swappedProduct(context, a, b);
   const { backend } = context;
   const left = plainOperand(context, a, transposed.a);
   const right = plainOperand(context, b, transposed.b);
-  const sizes = productSizes(left, right);
+  const sizes = productSizes(left, right, { a: false, b: false });
   const out = backend.makeOutput([...sizes.outer, sizes.m, sizes.n], "float32");
   if (sizes.k === 0) floatView(backend, out).fill(0);
   else if (sizes.m * sizes.n > 0 && sizes.batch > 0)
@@ -75,7 +69,7 @@ function isCheaperSwapped(
 
 function swappedProduct(context: MatMulContext, a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo {
   const right = plainOperand(context, a, true);
-  const product = batchMatMul(context, b, right, { a: false, b: false });
+  const product = xnnpackMatMul(context, b, right, { a: false, b: false });
   context.backend.disposeData(right.dataId);
   const out = plainOperand(context, product, true);
   context.backend.disposeData(product.dataId);
@@ -94,46 +88,6 @@ function plainOperand(
   perm[last] = last - 1;
   perm[last - 1] = last;
   return transpose({ inputs: { x }, attrs: { perm }, backend }) as tf.TensorInfo;
-}
-
-interface ProductSizes {
-  readonly m: number;
-  readonly k: number;
-  readonly n: number;
-  /** Leading axes of the result, and their product. */
-  readonly outer: number[];
-  readonly batch: number;
-  /** Leading sizes of the operands, without their matrices. */
-  readonly outerA: readonly number[];
-  readonly outerB: readonly number[];
-}
-
-function productSizes(a: tf.TensorInfo, b: tf.TensorInfo): ProductSizes {
-  const [m, k] = a.shape.slice(-2) as [number, number];
-  const [inner, n] = b.shape.slice(-2) as [number, number];
-  const outerA = a.shape.slice(0, -2);
-  const outerB = b.shape.slice(0, -2);
-  const outer = broadcastOuter(outerA, outerB);
-  if (k !== inner || outer === null) {
-    throw new KernelError(
-      `matMul: expected operands whose inner and leading sizes agree, received ` +
-        `[${[...outerA, m, k].join(", ")}] and [${[...outerB, inner, n].join(", ")}] (after ` +
-        `transposition). Reshape or transpose one of them.`,
-    );
-  }
-  return { m, k, n, outer, batch: outer.reduce((p, d) => p * d, 1), outerA, outerB };
-}
-
-function broadcastOuter(a: readonly number[], b: readonly number[]): number[] | null {
-  const rank = Math.max(a.length, b.length);
-  const outer: number[] = [];
-  for (let i = 0; i < rank; i++) {
-    const da = a[i - rank + a.length] ?? 1;
-    const db = b[i - rank + b.length] ?? 1;
-    if (da !== db && da !== 1 && db !== 1) return null;
-    outer.push(da === 1 ? db : da);
-  }
-  return outer;
 }
 
 interface Products extends ProductSizes {
@@ -230,23 +184,4 @@ function multiplyByLoops(
       }
     }
   }
-}
-
-/** For each matrix of the result, which matrix of an operand it takes. */
-function operandIndices(outer: readonly number[], own: readonly number[]): Int32Array {
-  const indices = new Int32Array(outer.reduce((p, d) => p * d, 1));
-  const strides = new Array<number>(outer.length).fill(0);
-  let stride = 1;
-  for (let i = outer.length - 1, j = own.length - 1; j >= 0; i--, j--) {
-    if (own[j] !== 1) strides[i] = stride;
-    stride *= own[j]!;
-  }
-  for (let g = 0; g < indices.length; g++) {
-    let rest = g;
-    for (let i = outer.length - 1; i >= 0; i--) {
-      indices[g]! += (rest % outer[i]!) * strides[i]!;
-      rest = Math.floor(rest / outer[i]!);
-    }
-  }
-  return indices;
 }

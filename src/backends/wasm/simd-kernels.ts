@@ -1,0 +1,34 @@
+/** All compiled kernels, by the name of the loop kernel that each stands in for. */
+import type { LoopKernel } from "../loop-kernel.ts";
+import type { SimdKernel } from "./simd-call.ts";
+import { adam, columnSum, dropout, squareSum } from "./simd/elementwise.ts";
+import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
+import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
+import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
+import {
+  attentionSoftmax,
+  attentionSoftmaxGrad,
+  crossEntropy,
+  crossEntropyGrad,
+  logSoftmax,
+} from "./simd/softmax.ts";
+
+export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKernel>>> = {
+  QatAdam: adam,
+  QatAttentionSoftmax: attentionSoftmax,
+  QatAttentionSoftmaxGrad: attentionSoftmaxGrad,
+  QatColumnSum: columnSum,
+  QatCrossEntropy: crossEntropy,
+  QatCrossEntropyGrad: crossEntropyGrad,
+  QatDropout: dropout,
+  QatEmbeddingLookup: embeddingLookup,
+  QatFakeQuant: fakeQuant,
+  QatFakeQuantCodes: fakeQuantCodes,
+  QatFakeQuantGrad: fakeQuantGrad,
+  QatLayerNorm: layerNorm,
+  QatLayerNormGrad: layerNormGrad,
+  QatLogSoftmax: logSoftmax,
+  QatSegmentSum: segmentSum,
+  QatSquareSum: squareSum,
+  UnsortedSegmentSum: segmentSum,
+};
