@@ -1,7 +1,9 @@
 /** Kernels over TensorFlow.js' wasm memory. Addresses are bytes; nothing is allocated here. */
+export { codeGemm, codeGemmScratchBytes, packCodes, packedCodeBytes } from "./code-gemm";
 export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
 export { fakeQuant, fakeQuantGrad } from "./fake-quant";
 export { gemm, gemmRows, gemmScratchBytes } from "./gemm";
+export { joinHeads, splitHeads } from "./heads";
 export { layerNorm, layerNormGrad } from "./layer-norm";
 export { adam, dropout } from "./optimizer";
 export {

@@ -6,7 +6,7 @@ import type { InputShapes, KernelCall, LoopKernel } from "./loop-kernel.ts";
 
 /** How a backend gives its kernels memory. */
 export interface LoopMemory {
-  allocate(shape: readonly number[]): tf.TensorInfo;
+  allocate(shape: readonly number[], dtype: "float32" | "int32"): tf.TensorInfo;
   release(info: tf.TensorInfo): void;
   /** Called after the last allocation. */
   float(info: tf.TensorInfo): Float32Array;
@@ -27,7 +27,10 @@ export function callLoopKernel(
     given.set(name, info);
     shapes[name] = info.shape;
   }
-  const outputs = kernel.outputShapes(shapes, attributes).map((shape) => memory.allocate(shape));
+  const dtype = kernel.dtype ?? "float32";
+  const outputs = kernel
+    .outputShapes(shapes, attributes)
+    .map((shape) => memory.allocate(shape, dtype));
   try {
     kernel.run(makeCall(kernel.name, given, memory, { attributes, outputs, shapes }));
   } catch (error) {
@@ -57,7 +60,10 @@ function makeCall(
     has: (name) => given.has(name),
     shape: (name) => shapes[name] ?? [],
     attributes,
-    out: outputs.map((info) => memory.float(info)),
+    out: outputs.filter(({ dtype }) => dtype === "float32").map((info) => memory.float(info)),
+    get intOut() {
+      return memory.int(outputs[0]!);
+    },
   };
 }
 

@@ -16,13 +16,17 @@ export interface KernelCall {
   readonly attributes: KernelAttributes;
   /** Elements of the outputs, not initialised. */
   readonly out: readonly Float32Array[];
+  /** Elements of the only output of an int32 kernel, not initialised. */
+  readonly intOut: Int32Array;
 }
 
 /** Shapes of the given inputs by name. */
 export type InputShapes = Readonly<Record<string, readonly number[]>>;
 
-/** One kernel; all outputs are float32. */
+/** One kernel. */
 export interface LoopKernel {
+  /** Of its outputs; an int32 kernel has one [default: float32]. */
+  readonly dtype?: "float32" | "int32";
   readonly name: KernelName | "UnsortedSegmentSum";
   outputShapes(shapes: InputShapes, attributes: KernelAttributes): (readonly number[])[];
   run(call: KernelCall): void;

@@ -5,6 +5,7 @@ import {
   logSoftmaxKernel,
 } from "./loops/softmax-kernels.ts";
 import { crossEntropyGradKernel, crossEntropyKernel } from "./loops/cross-entropy-kernels.ts";
+import { codeProductKernel, packCodesKernel } from "./loops/code-product-kernels.ts";
 import { dropoutKernel } from "./loops/dropout-kernel.ts";
 import {
   embeddingLookupKernel,
@@ -17,6 +18,7 @@ import {
   fakeQuantKernel,
 } from "./loops/fake-quant-kernels.ts";
 import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
+import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
 import { columnSumKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
@@ -27,6 +29,7 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   adamKernel,
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
+  codeProductKernel,
   columnSumKernel,
   crossEntropyKernel,
   crossEntropyGradKernel,
@@ -36,11 +39,14 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   fakeQuantCodesKernel,
   fakeQuantGradKernel,
   fusedProductKernel,
+  joinHeadsKernel,
   layerNormKernel,
   layerNormGradKernel,
   logSoftmaxKernel,
+  packCodesKernel,
   scaleCodesKernel,
   segmentSumKernel,
+  splitHeadsKernel,
   squareSumKernel,
   unsortedSegmentSumKernel,
 ];

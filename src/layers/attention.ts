@@ -1,6 +1,7 @@
 /** Multi-head scaled dot-product attention: of a sequence to itself, and to a memory. */
 import * as tf from "@tensorflow/tfjs";
 import { attentionSoftmax } from "../ops/attention-softmax.ts";
+import { joinHeads } from "../ops/heads.ts";
 import type { Pass } from "../quant/pass.ts";
 import { QuantDense } from "./dense.ts";
 import { dropoutIn } from "./dropout.ts";
@@ -65,7 +66,7 @@ abstract class Attention extends QuantLayer {
     { keyLengths, causal }: Visibility,
     pass: Pass,
   ): tf.Tensor {
-    const [batch, heads, time, depth] = queries.shape;
+    const depth = queries.shape[3];
     const name = `${this.name}/scores`;
     const raw = product(queries, keys, { name, pass, transposeB: true });
     // After the product, so that the product's operands stay on their grids.
@@ -76,7 +77,7 @@ abstract class Attention extends QuantLayer {
     const context = product(dropped, values, {
       ...{ name: `${this.name}/context`, pass, fallsOnTies: true },
     });
-    const joined = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, time, heads * depth]);
+    const joined = joinHeads(context as tf.Tensor4D);
     return this.#outputTransform.transform(this.quantOperand(joined, "output", pass), pass);
   }
 

@@ -1,13 +1,13 @@
 /** What layers keep in a pass: quantized weights, scales, and the grids that tensors lie on. */
 import * as tf from "@tensorflow/tfjs";
-import type { Pass, QuantizedWeight, TensorGrid } from "../quant/pass.ts";
+import type { Pass, QuantizedWeight } from "../quant/pass.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 
 /** The entry of a weight in a pass, made empty at first use. */
 export function cachedWeight(pass: Pass, weight: tf.LayerVariable): QuantizedWeight {
   let cached = pass.weights.get(weight.name);
   if (cached === undefined) {
-    cached = { values: null, codes: null };
+    cached = { values: null, codes: null, packed: new Map() };
     pass.weights.set(weight.name, cached);
   }
   return cached;
@@ -18,13 +18,16 @@ export function recordGrid(
   x: tf.Tensor,
   quantizer: Quantizer,
   pass: Pass,
-  holdsCodes: boolean,
+  holds: { readonly codes: boolean; readonly weight?: QuantizedWeight },
 ): void {
   const { path, bits, maxAbsCode, axis } = quantizer;
   const { compat } = quantizer.spec;
   const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
-  const grid: TensorGrid = { quantizer: path, bits, compat, maxAbsCode, axis, scale, holdsCodes };
-  pass.grids.set(x.dataId, grid);
+  pass.grids.set(x.dataId, {
+    ...{ quantizer: path, bits, compat, maxAbsCode, axis, scale },
+    holdsCodes: holds.codes,
+    weight: holds.weight ?? null,
+  });
 }
 
 function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {

@@ -9,6 +9,7 @@ export const KERNEL_NAMES = [
   "QatAdam",
   "QatAttentionSoftmax",
   "QatAttentionSoftmaxGrad",
+  "QatCodeProduct",
   "QatColumnSum",
   "QatCrossEntropy",
   "QatCrossEntropyGrad",
@@ -18,11 +19,14 @@ export const KERNEL_NAMES = [
   "QatFakeQuantCodes",
   "QatFakeQuantGrad",
   "QatFusedProduct",
+  "QatJoinHeads",
   "QatLayerNorm",
   "QatLayerNormGrad",
   "QatLogSoftmax",
+  "QatPackCodes",
   "QatScaleCodes",
   "QatSegmentSum",
+  "QatSplitHeads",
   "QatSquareSum",
 ] as const;
 
@@ -31,6 +35,12 @@ export type KernelName = (typeof KERNEL_NAMES)[number];
 
 /** Values that a kernel's attributes may have. */
 export type KernelAttributes = Record<string, number | string | boolean>;
+
+/** Whether the current backend has the kernel `name`. */
+export function hasKernel(name: KernelName): boolean {
+  // The registry's type hides that an unknown kernel is undefined.
+  return (tf.getKernel(name, tf.getBackend()) as tf.KernelConfig | undefined) !== undefined;
+}
 
 /**
  * Runs the current backend's kernel `name`, or the composition where there is no such kernel.
@@ -44,9 +54,7 @@ export function runKernel(
   attributes: KernelAttributes,
   composition: () => tf.Tensor[],
 ): tf.Tensor[] {
-  // The registry's type hides that an unknown kernel is undefined.
-  const kernel = tf.getKernel(name, tf.getBackend()) as tf.KernelConfig | undefined;
-  if (kernel === undefined) return tf.tidy(composition);
+  if (!hasKernel(name)) return tf.tidy(composition);
   const out = tf.engine().runKernel<tf.Tensor | tf.Tensor[]>(name, inputs, attributes);
   return Array.isArray(out) ? out : [out];
 }
@@ -70,4 +78,31 @@ export function withGradient(
     };
   });
   return operation(...inputs);
+}
+
+/** The part of the engine that TensorFlow.js keeps to itself: operations of several results. */
+interface MultiResultEngine {
+  runKernelFunc(call: {
+    inputs: Record<string, tf.Tensor>;
+    forwardFunc: () => tf.Tensor[];
+    /** Receives one gradient, or a list where there are several results. */
+    backwardsFunc: (dys: tf.Tensor | tf.Tensor[]) => Record<string, () => tf.Tensor>;
+  }): tf.Tensor[];
+}
+
+/**
+ * An operation on one tensor with several results and a hand-written gradient, which
+ * {@link withGradient} cannot express. `backward` receives the gradients of all results.
+ */
+export function withGradientOfMany(
+  x: tf.Tensor,
+  forward: () => tf.Tensor[],
+  backward: (dys: tf.Tensor[]) => tf.Tensor,
+): tf.Tensor[] {
+  const engine = tf.engine() as unknown as MultiResultEngine;
+  return engine.runKernelFunc({
+    inputs: { x },
+    forwardFunc: forward,
+    backwardsFunc: (dys) => ({ x: () => backward([dys].flat()) }),
+  });
 }

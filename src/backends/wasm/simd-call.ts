@@ -50,7 +50,7 @@ export function callSimdKernel(
     checkedInput(kernel.name, inputs[key], key, dtype);
   const outputs = kernel
     .outputShapes(shapes, attributes)
-    .map((shape) => backend.makeOutput([...shape], "float32"));
+    .map((shape) => backend.makeOutput([...shape], kernel.dtype ?? "float32"));
   const release = (): void => {
     for (const { dataId } of outputs) backend.disposeData(dataId);
   };

@@ -1,9 +1,11 @@
 /** All compiled kernels, by the name of the loop kernel that each stands in for. */
 import type { LoopKernel } from "../loop-kernel.ts";
 import type { SimdKernel } from "./simd-call.ts";
+import { codeProduct, packCodes } from "./simd/code-product.ts";
 import { adam, columnSum, dropout, squareSum } from "./simd/elementwise.ts";
 import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
 import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
+import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
 import {
   attentionSoftmax,
@@ -17,6 +19,7 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatAdam: adam,
   QatAttentionSoftmax: attentionSoftmax,
   QatAttentionSoftmaxGrad: attentionSoftmaxGrad,
+  QatCodeProduct: codeProduct,
   QatColumnSum: columnSum,
   QatCrossEntropy: crossEntropy,
   QatCrossEntropyGrad: crossEntropyGrad,
@@ -25,10 +28,13 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatFakeQuant: fakeQuant,
   QatFakeQuantCodes: fakeQuantCodes,
   QatFakeQuantGrad: fakeQuantGrad,
+  QatJoinHeads: joinHeads,
   QatLayerNorm: layerNorm,
   QatLayerNormGrad: layerNormGrad,
   QatLogSoftmax: logSoftmax,
+  QatPackCodes: packCodes,
   QatSegmentSum: segmentSum,
+  QatSplitHeads: splitHeads,
   QatSquareSum: squareSum,
   UnsortedSegmentSum: segmentSum,
 };
