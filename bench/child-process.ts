@@ -2,6 +2,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { TfjsQatError } from "../src/errors.ts";
 
 /** A measuring process failed. */
@@ -17,7 +18,7 @@ interface Waiting {
 }
 
 /** How much of a child's standard error an error message quotes. */
-const QUOTED_LINES = 5;
+const QUOTED_LINES = 20;
 
 /** The parent's end. Requests must not overlap. */
 export class Child {
@@ -48,7 +49,7 @@ export class Child {
 
   /** Starts a module of this folder as Node runs this process. */
   static ofModule(name: string, module: string, job: unknown): Child {
-    const path = new URL(module, import.meta.url).pathname;
+    const path = fileURLToPath(new URL(module, import.meta.url));
     const args = [...process.execArgv, path, JSON.stringify(job)];
     return new Child(name, spawn(process.execPath, args));
   }

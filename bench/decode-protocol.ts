@@ -10,6 +10,7 @@ export interface DecodeJob {
   readonly directory: string;
 }
 
+/** `start` decodes a little to warm up. */
 export type DecodeRequest =
   | { readonly command: "start" | "evaluate" | "finish" }
   | { readonly command: "translate"; readonly sentences: number }

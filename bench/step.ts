@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Child, ChildError } from "./child-process.ts";
 import { environmentOf, type Environment } from "./environment.ts";
+import { requirePyTorch, startPyTorch } from "./python.ts";
 import { SLOW_TURN_STEPS, STEP_TURNS, TURN_STEPS } from "./settings.ts";
 import { sum } from "./statistics.ts";
 import type {
@@ -45,6 +46,7 @@ export interface StepSamples {
 type Note = (line: string) => void;
 
 export async function measureSteps(python: string | null, note: Note): Promise<StepSamples> {
+  if (python !== null) requirePyTorch(python);
   const directory = mkdtempSync(join(tmpdir(), "tfjs-qat-bench-"));
   try {
     const workloads: WorkloadSamples[] = [];
@@ -135,7 +137,7 @@ class WorkloadRun {
       const module = variant === "stock" ? "./stock-process.ts" : "./trainer-process.ts";
       return Child.ofModule(variant, module, job);
     }
-    return startPython(this.#python!, variant, job);
+    return startPyTorch(this.#python!, job);
   }
 }
 
@@ -152,13 +154,4 @@ async function takeTurn(runner: Runner, label: string, note: Note): Promise<void
   note(
     `${label} ${runner.variant}: ${(sum(milliseconds) / milliseconds.length).toFixed(0)} ms/step`,
   );
-}
-
-/** One thread; without settings that machines make for other numerical libraries. */
-function startPython(python: string, variant: StepVariant, job: StepJob): Child {
-  const env: NodeJS.ProcessEnv = { ...process.env, OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
-  delete env["OPENBLAS_CORETYPE"];
-  delete env["OPENBLAS_L2_SIZE"];
-  const program = new URL("transformer.py", import.meta.url).pathname;
-  return Child.ofProgram(variant, python, [program, JSON.stringify(job)], env);
 }

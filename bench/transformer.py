@@ -11,25 +11,9 @@ import resource
 import sys
 import time
 
-
-def answer(value):
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()
-
-
-try:
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-except ImportError as error:
-    sys.stdin.readline()
-    answer(
-        {
-            "error": f"--python: expected a Python with PyTorch, received {sys.executable}, which has none "
-            f"({error}). Install it (pip install torch numpy) or name another one."
-        }
-    )
-    sys.exit(0)
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 EPSILON = 1e-6
 HAS_LEARNABLE = hasattr(torch, "_fake_quantize_learnable_per_tensor_affine")
@@ -265,6 +249,11 @@ def turn(trainer, batches, steps):
         if i > 0:
             milliseconds.append(1000 * (time.perf_counter() - start))
     return {"milliseconds": milliseconds}
+
+
+def answer(value):
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
 
 
 def main():
