@@ -21,6 +21,7 @@ import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
 import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
 import { columnSumKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
+import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
 
@@ -43,10 +44,12 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   layerNormKernel,
   layerNormGradKernel,
   logSoftmaxKernel,
+  magnitudeHistogramKernel,
   packCodesKernel,
   scaleCodesKernel,
   segmentSumKernel,
   splitHeadsKernel,
   squareSumKernel,
   unsortedSegmentSumKernel,
+  valueRangeKernel,
 ];

@@ -23,11 +23,13 @@ export const KERNEL_NAMES = [
   "QatLayerNorm",
   "QatLayerNormGrad",
   "QatLogSoftmax",
+  "QatMagnitudeHistogram",
   "QatPackCodes",
   "QatScaleCodes",
   "QatSegmentSum",
   "QatSplitHeads",
   "QatSquareSum",
+  "QatValueRange",
 ] as const;
 
 /** Name of one of our kernels. */

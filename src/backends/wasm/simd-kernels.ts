@@ -7,6 +7,7 @@ import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
 import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
 import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
+import { magnitudeHistogram, valueRange } from "./simd/observers.ts";
 import {
   attentionSoftmax,
   attentionSoftmaxGrad,
@@ -32,9 +33,11 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatLayerNorm: layerNorm,
   QatLayerNormGrad: layerNormGrad,
   QatLogSoftmax: logSoftmax,
+  QatMagnitudeHistogram: magnitudeHistogram,
   QatPackCodes: packCodes,
   QatSegmentSum: segmentSum,
   QatSplitHeads: splitHeads,
   QatSquareSum: squareSum,
+  QatValueRange: valueRange,
   UnsortedSegmentSum: segmentSum,
 };
