@@ -2,7 +2,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { selectBackend } from "../src/backends/select.ts";
 import { evaluationBatches } from "../src/data/batch-stream.ts";
 import { decodeCorpus } from "../src/decode/decode-corpus.ts";
 import type { DecodeOptions } from "../src/decode/decode-options.ts";
@@ -17,7 +16,7 @@ import type {
   EvaluationTime,
   TokenTime,
 } from "./decode-protocol.ts";
-import { unregisterOurKernels } from "./kernel-switch.ts";
+import { KernelSwitch } from "./kernel-switch.ts";
 import { quantizeAfterTraining } from "./post-training.ts";
 import { jobOf, memoryUse, serve } from "./serve.ts";
 import {
@@ -31,10 +30,10 @@ import {
 } from "./settings.ts";
 
 const { model: form, directory } = jobOf() as DecodeJob;
-await selectBackend("wasm");
+const kernelSwitch = await KernelSwitch.install();
 const loaded: LoadedModel =
   form === "int8" ? await quantizeAfterTraining(directory) : loadModel(PRETRAINED);
-if (form === "compositions") unregisterOurKernels(tf.getBackend());
+if (form === "compositions") kernelSwitch.useStock();
 const { model, task } = loaded;
 const products = form === "int8" ? "codes" : "values";
 

@@ -1,16 +1,11 @@
-/** Takes our kernels away and puts them back, so that both forms run in one process. */
+/** Takes our kernels away and puts them back, so that a process can run both forms. */
 import * as tf from "@tensorflow/tfjs";
 import { selectBackend } from "../src/backends/select.ts";
 import { KERNEL_NAMES } from "../src/ops/kernel.ts";
 
-/** Leaves our operations to their compositions; parts of the backend that we replace stay ours. */
-export function unregisterOurKernels(backend: string): void {
-  for (const { kernelName } of ourKernels(backend)) tf.unregisterKernel(kernelName, backend);
-}
-
-function ourKernels(backend: string): tf.KernelConfig[] {
+function ourKernels(): tf.KernelConfig[] {
   const names: readonly string[] = KERNEL_NAMES;
-  return tf.getKernelsForBackend(backend).filter(({ kernelName }) => names.includes(kernelName));
+  return tf.getKernelsForBackend(WASM).filter(({ kernelName }) => names.includes(kernelName));
 }
 
 const WASM = "wasm";
@@ -25,7 +20,7 @@ export class KernelSwitch {
   private constructor(published: ReadonlyMap<string, tf.KernelFunc>) {
     this.#published = published;
     this.#ours = kernelFunctions();
-    this.#added = ourKernels(WASM);
+    this.#added = ourKernels();
   }
 
   /** Selects the wasm backend with our kernels. */
@@ -47,7 +42,7 @@ export class KernelSwitch {
   /** Compositions of the backend's own kernels, as published. */
   useStock(): void {
     if (!this.#isOurs) return;
-    unregisterOurKernels(WASM);
+    for (const { kernelName } of this.#added) tf.unregisterKernel(kernelName, WASM);
     this.#assign(this.#published);
     this.#isOurs = false;
   }

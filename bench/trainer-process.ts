@@ -1,20 +1,20 @@
 /** Measures steps of our trainer, run by a recipe as run_exp runs it. */
-import * as tf from "@tensorflow/tfjs";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { selectBackend } from "../src/backends/select.ts";
 import { runRecipe } from "../src/recipe/run.ts";
 import type { RunContext } from "../src/recipe/run-report.ts";
 import { runTrain } from "../src/recipe/run-train.ts";
-import { unregisterOurKernels } from "./kernel-switch.ts";
+import { KernelSwitch } from "./kernel-switch.ts";
 import { jobOf, memoryUse, serve } from "./serve.ts";
 import type { StepFinish, StepJob, StepRequest, StepStart, StepTurn } from "./step-protocol.ts";
 import { recipeOf } from "./workloads.ts";
 
 const { variant, workload, directory } = jobOf() as StepJob;
+const kernelSwitch = await KernelSwitch.install();
 const backend = await selectBackend("wasm");
 const isPlain = variant === "compositions";
-if (isPlain) unregisterOurKernels(tf.getBackend());
+if (isPlain) kernelSwitch.useStock();
 
 /** A run in a new directory. The trainer reports each step when it is done. */
 async function turn(steps: number): Promise<StepTurn> {
