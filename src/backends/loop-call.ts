@@ -28,10 +28,11 @@ export function callLoopKernel(
     shapes[name] = info.shape;
   }
   const dtype = kernel.dtype ?? "float32";
-  const outputs = kernel
-    .outputShapes(shapes, attributes)
-    .map((shape) => memory.allocate(shape, dtype));
+  const outputs: tf.TensorInfo[] = [];
   try {
+    for (const shape of kernel.outputShapes(shapes, attributes)) {
+      outputs.push(memory.allocate(shape, dtype));
+    }
     kernel.run(makeCall(kernel.name, given, memory, { attributes, outputs, shapes }));
   } catch (error) {
     for (const output of outputs) memory.release(output);

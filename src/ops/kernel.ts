@@ -74,8 +74,12 @@ export function withGradient(
 ): tf.Tensor {
   const operation = tf.customGrad((...inputsAndSave) => {
     const save = inputsAndSave[inputs.length] as (tensors: tf.Tensor[]) => void;
+    let saved: tf.Tensor[] = [];
+    const value = forward((tensors) => (saved = tensors));
+    // Not before: where the forward pass fails nobody would free what the engine keeps.
+    save(saved);
     return {
-      value: forward(save),
+      value,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => backward(dy, saved),
     };
   });

@@ -48,13 +48,14 @@ export function callSimdKernel(
     if (info !== undefined) shapes[key] = info.shape;
   const input = (key: string, dtype: tf.DataType): tf.TensorInfo =>
     checkedInput(kernel.name, inputs[key], key, dtype);
-  const outputs = kernel
-    .outputShapes(shapes, attributes)
-    .map((shape) => backend.makeOutput([...shape], kernel.dtype ?? "float32"));
+  const outputs: tf.TensorInfo[] = [];
   const release = (): void => {
     for (const { dataId } of outputs) backend.disposeData(dataId);
   };
   try {
+    for (const shape of kernel.outputShapes(shapes, attributes)) {
+      outputs.push(backend.makeOutput([...shape], kernel.dtype ?? "float32"));
+    }
     const isDone = run({
       simd,
       address: (key) => addressOf(backend, input(key, "float32")),
