@@ -38,7 +38,7 @@ function bitsOn(
   inputs: Inputs,
   attributes: KernelAttributes,
 ): number[][] {
-  tf.setBackend(backend);
+  void tf.setBackend(backend);
   return tf.tidy(() => {
     const tensors = Object.fromEntries(
       Object.entries(inputs).map(([key, { shape, values }]) => {
@@ -266,7 +266,7 @@ function packedOnWasm(
   scale: Input,
   attributes: KernelAttributes,
 ): number[] {
-  tf.setBackend("wasm");
+  void tf.setBackend("wasm");
   return tf.tidy(() => {
     const run = (name: string, inputs: Record<string, tf.Tensor>): tf.Tensor =>
       tf.engine().runKernel<tf.Tensor>(name, inputs, attributes);
@@ -282,7 +282,7 @@ function packedOnWasm(
 
 describe("ids outside of a table", () => {
   it.each([-1, 3])("%s is an error that leaves nothing behind", (id) => {
-    tf.setBackend("wasm");
+    void tf.setBackend("wasm");
     const x = tf.ones([2, 4]);
     const ids = tf.tensor1d([0, id], "int32");
     const backend = tf.backend() as unknown as { numDataIds(): number };
