@@ -112,7 +112,7 @@ export function codeGemm(
   }
 }
 
-/** One row of codes as int16, with a zero at the end where k is odd. */
+/** One row of codes as int16. What follows an odd k is multiplied with a zero of b. */
 function narrowToWords(from: usize, k: i32, to: usize): void {
   const whole = from + ((<usize>(k & ~7)) << 2);
   for (; from < whole; from += 32, to += 16) {
@@ -122,7 +122,6 @@ function narrowToWords(from: usize, k: i32, to: usize): void {
     ));
   }
   for (let i = k & 7; i > 0; i--, from += 4, to += 2) store<i16>(to, <i16>load<f32>(from));
-  if (k & 1) store<i16>(to, 0);
 }
 
 /** int32 sums of 5 rows by 8 columns; where fewer than 5 rows are left the last one is repeated. */

@@ -177,6 +177,12 @@ describe.each([false, true])("compiled kernels, special values: %s", (special) =
   });
 });
 
+it("the exponential of many values", () => {
+  const scores = floats([1, 1, 1, 400_000], 1, false);
+  scores.values.forEach((v, i) => (scores.values[i] = -45 + 15 * v));
+  expectSame("QatAttentionSoftmax", { scores }, { causal: false });
+});
+
 it("the histogram of magnitudes", () => {
   for (const [rows, width] of SIZES) {
     const x = floats([rows, width], 1, false, 2);
