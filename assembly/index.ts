@@ -2,6 +2,7 @@
 export { codeGemm, codeGemmScratchBytes, packCodes, packedCodeBytes } from "./code-gemm";
 export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
 export { fakeQuant, fakeQuantGrad } from "./fake-quant";
+export { fusedProduct } from "./fused-product";
 export { gemm, gemmRows, gemmScratchBytes } from "./gemm";
 export { joinHeads, splitHeads } from "./heads";
 export { layerNorm, layerNormGrad } from "./layer-norm";

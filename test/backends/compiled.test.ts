@@ -225,6 +225,13 @@ describe("products", () => {
     }
   });
 
+  it.each([false, true])("by fused multiply-add, special: %s", (special) => {
+    for (const [m, k, n] of PRODUCT_SIZES) {
+      const [a, b] = [floats([2, m, k], 1, special), floats([2, k, n], 2, special)];
+      expectSame("QatFusedProduct", { a, b });
+    }
+  });
+
   it("of codes, packed and not, with and without bias", () => {
     for (const [m, k, n] of PRODUCT_SIZES) {
       for (const [maxAbsA, low] of [

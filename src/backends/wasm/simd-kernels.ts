@@ -5,6 +5,7 @@ import { codeProduct, packCodes } from "./simd/code-product.ts";
 import { adam, columnSum, dropout, squareSum } from "./simd/elementwise.ts";
 import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
 import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
+import { fusedProduct } from "./simd/fused-product.ts";
 import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
 import { magnitudeHistogram, valueRange } from "./simd/observers.ts";
@@ -29,6 +30,7 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatFakeQuant: fakeQuant,
   QatFakeQuantCodes: fakeQuantCodes,
   QatFakeQuantGrad: fakeQuantGrad,
+  QatFusedProduct: fusedProduct,
   QatJoinHeads: joinHeads,
   QatLayerNorm: layerNorm,
   QatLayerNormGrad: layerNormGrad,

@@ -13,6 +13,7 @@ const SIMD_FUNCTIONS = [
   "dropout",
   "fakeQuant",
   "fakeQuantGrad",
+  "fusedProduct",
   "gemm",
   "gemmRows",
   "gemmScratchBytes",
