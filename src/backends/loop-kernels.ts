@@ -20,7 +20,7 @@ import {
 import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
 import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
-import { columnSumKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
+import { columnSumKernel, linearKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
 import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
@@ -43,6 +43,7 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   joinHeadsKernel,
   layerNormKernel,
   layerNormGradKernel,
+  linearKernel,
   logSoftmaxKernel,
   magnitudeHistogramKernel,
   packCodesKernel,

@@ -15,7 +15,7 @@ export function add(a: Float32Array, b: Float32Array, out: Float32Array): Float3
  */
 export function addBias(x: Float32Array, bias: Float32Array, out: Float32Array): Float32Array {
   const n = bias.length;
-  checkLengths("addBias", [x.length, out.length, Math.ceil(x.length / n) * n]);
+  checkLengths("addBias", [x.length, out.length, Math.ceil(x.length / Math.max(n, 1)) * n]);
   for (let row = 0; row < x.length; row += n) {
     for (let j = 0; j < n; j++) out[row + j] = x[row + j]! + bias[j]!;
   }

@@ -1,11 +1,10 @@
 /** The token table: embedding and, where shared, the softmax weights. */
 import * as tf from "@tensorflow/tfjs";
 import { embeddingLookup } from "../ops/embedding-lookup.ts";
-import { addBias } from "../ops/linear.ts";
 import type { Pass } from "../quant/pass.ts";
 import { embeddingNormal } from "./initial-weights.ts";
 import { firstShape, onlyTensor } from "./input-tensors.ts";
-import { product } from "./product.ts";
+import { linearProduct } from "./product.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 export interface TokenEmbeddingArgs extends QuantLayerArgs {
@@ -64,10 +63,9 @@ export class TokenEmbedding extends QuantLayer {
 
   /** x·weightsᵀ + bias. @param x [rows, dim] @returns [rows, vocabSize] */
   logits(x: tf.Tensor2D, pass: Pass): tf.Tensor2D {
-    const table = this.weightOperand(this.#weights, pass);
+    const table = this.weightOperand(this.#weights, pass) as tf.Tensor2D;
     const options = { name: `${this.name}/logits`, pass, transposeB: true };
-    const y = product(x, table, options) as tf.Tensor2D;
-    return this.#bias === null ? y : addBias(y, this.#bias.read() as tf.Tensor1D);
+    return linearProduct(x, table, (this.#bias?.read() ?? null) as tf.Tensor1D | null, options);
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {

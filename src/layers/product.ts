@@ -42,9 +42,9 @@ export function product(a: tf.Tensor, b: tf.Tensor, options: ProductOptions): tf
 }
 
 /**
- * x·kernel + bias. The bias is float32 and is added after the scaled product.
+ * x·kernel + bias, or x·kernelᵀ + bias. The bias is float32 and is added after the scaled product.
  * @param x [rows, inputs]
- * @param kernel [inputs, outputs]
+ * @param kernel [inputs, outputs] or, transposed, [outputs, inputs]
  * @param bias [outputs], or null
  * @returns [rows, outputs]
  */
@@ -54,12 +54,13 @@ export function linearProduct(
   bias: tf.Tensor1D | null,
   options: ProductOptions,
 ): tf.Tensor2D {
-  const { pass } = options;
+  const { pass, transposeB = false } = options;
   const { left, right } = report(x, kernel, options);
   if (pass.products === "values" || left === null || right === null) {
-    return linear(valuesOf<tf.Tensor2D>(x, pass), valuesOf<tf.Tensor2D>(kernel, pass), bias);
+    const values = valuesOf<tf.Tensor2D>(kernel, pass);
+    return linear(valuesOf<tf.Tensor2D>(x, pass), values, bias, transposeB);
   }
-  const operands = { left, right, transposeB: false, pass };
+  const operands = { left, right, transposeB, pass };
   return productOfCodes(x, kernel, operands, bias) as tf.Tensor2D;
 }
 

@@ -22,6 +22,7 @@ export const KERNEL_NAMES = [
   "QatJoinHeads",
   "QatLayerNorm",
   "QatLayerNormGrad",
+  "QatLinear",
   "QatLogSoftmax",
   "QatMagnitudeHistogram",
   "QatPackCodes",

@@ -225,6 +225,19 @@ describe("products", () => {
     }
   });
 
+  it.each([false, true])("with a bias, special: %s", (special) => {
+    for (const [m, k, n] of PRODUCT_SIZES) {
+      const [x, bias] = [floats([m, k], 1, special), floats([n], 3, special)];
+      const kernel = floats([k, n], 2, special);
+      expectSame("QatLinear", { x, kernel, bias }, { transposeB: false });
+      expectSame(
+        "QatLinear",
+        { x, kernel: { ...kernel, shape: [n, k] }, bias },
+        { transposeB: true },
+      );
+    }
+  });
+
   it.each([false, true])("by fused multiply-add, special: %s", (special) => {
     for (const [m, k, n] of PRODUCT_SIZES) {
       const [a, b] = [floats([2, m, k], 1, special), floats([2, k, n], 2, special)];

@@ -33,6 +33,16 @@ describeVariants("linear", ({ mode }) => {
     own.forEach((gradient, i) => {
       expectClose(gradient, expected[i]!, 1e-5);
     });
+    const turned = tf.transpose(kernel);
+    expectClose(linear(x, turned, bias, true).dataSync(), plain(x, kernel, bias).dataSync(), 1e-6);
+    const ownTurned = gradientsOf(
+      (a, k, b) => loss(linear(a as tf.Tensor2D, k as tf.Tensor2D, b as tf.Tensor1D, true)),
+      [x, turned, bias],
+    );
+    expectClose(ownTurned[0]!, expected[0]!, 1e-5);
+    const dturned = tf.transpose(tf.tensor2d(expected[1]!, [3, 7])).dataSync();
+    expectClose(ownTurned[1]!, dturned, 1e-5);
+    expectClose(ownTurned[2]!, expected[2]!, 1e-5);
     const numeric = finiteDifferences((b) => loss(linear(x, kernel, b as tf.Tensor1D)), bias, 0.1);
     expectClose(own[2]!, numeric, 1e-3);
   });

@@ -8,6 +8,7 @@ import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
 import { fusedProduct } from "./simd/fused-product.ts";
 import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
+import { linear } from "./simd/linear.ts";
 import { magnitudeHistogram, valueRange } from "./simd/observers.ts";
 import {
   attentionSoftmax,
@@ -34,6 +35,7 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatJoinHeads: joinHeads,
   QatLayerNorm: layerNorm,
   QatLayerNormGrad: layerNormGrad,
+  QatLinear: linear,
   QatLogSoftmax: logSoftmax,
   QatMagnitudeHistogram: magnitudeHistogram,
   QatPackCodes: packCodes,
