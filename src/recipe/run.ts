@@ -12,7 +12,8 @@ import type { Recipe } from "./schema.ts";
  * @throws what the parts throw: configuration, data, checkpoint and training errors
  */
 export async function runRecipe(recipe: Recipe, context: RunContext): Promise<RunReport> {
-  const { backend, notice } = await selectBackend(recipe.run.backend);
+  const { backend: name, threads } = recipe.run;
+  const { backend, notice } = await selectBackend(name, { threads });
   if (notice !== null) context.reporter.note(notice);
   const report = await runEntry(recipe, context);
   return { ...report, json: { entry: recipe.entry.class, backend, ...report.json } };

@@ -33,7 +33,8 @@ export async function translateText(
   options: TranslateTextOptions,
 ): Promise<TextTranslations> {
   const { recipe } = recipeOfModel(path, options.flags);
-  const { backend, notice } = await selectBackend(recipe.run.backend);
+  const { backend: name, threads } = recipe.run;
+  const { backend, notice } = await selectBackend(name, { threads });
   if (notice !== null) options.reporter.note(notice);
   const { model, task, format } = loadModel(path, recipe);
   const scorer = createModelScorer(model);
