@@ -12,7 +12,7 @@ import { trainStep } from "../../src/train/train-step.ts";
 const STEPS = 5;
 const VOCABULARY = 500;
 const IDS = { start: VOCABULARY - 2, eos: VOCABULARY - 1 };
-const SIZING = { batchSize: 16, byTokens: false, maxSourceLength: 24, maxTargetLength: 24 };
+const SIZING = { batchSize: 64, byTokens: false, maxSourceLength: 24, maxTargetLength: 24 };
 
 export interface StepsRun {
   readonly losses: readonly number[];

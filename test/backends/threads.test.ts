@@ -323,7 +323,7 @@ describe("the division of a job", () => {
     ["parts that start at multiples of the grain", { grain: 60 }, 2, { parts: 6, step: 180 }],
     ["as many parts for each thread", { leastUnits: 150 }, 2, { parts: 6, step: 167 }],
     ["a part for each thread, however small", { leastUnits: 5000 }, 3, { parts: 3, step: 334 }],
-    ["fewer parts where they would be short", { unitNanoseconds: 60 }, 2, { parts: 2, step: 500 }],
+    ["fewer parts where they would be short", { unitNanoseconds: 100 }, 2, { parts: 4, step: 250 }],
     ["none where there is little to do", { unitNanoseconds: 30 }, 2, null],
     ["none of what is one grain", { grain: 1000 }, 2, null],
     ["none of nothing", { end: 0 }, 2, null],

@@ -32,7 +32,8 @@ export interface Division {
   readonly step: number;
 }
 
-/** Below this a part costs more than it saves. */
+/** About as long as a sleeping thread takes to wake up: one thread does less as fast. */
+const LEAST_NANOSECONDS = 80_000;
 const LEAST_PART_NANOSECONDS = 20_000;
 /** Parts for each thread: who is held up takes fewer. */
 const PARTS_PER_THREAD = 4;
@@ -42,8 +43,9 @@ const MOST_PARTS = 254;
 /** The parts of a job for a number of threads; null where one thread does it as fast. */
 export function divide(job: Job, threads: number): Division | null {
   const units = job.end - job.begin;
-  const byTime = Math.floor((units * job.unitNanoseconds) / LEAST_PART_NANOSECONDS);
-  if (byTime < 2) return null;
+  const nanoseconds = units * job.unitNanoseconds;
+  if (nanoseconds < LEAST_NANOSECONDS) return null;
+  const byTime = Math.floor(nanoseconds / LEAST_PART_NANOSECONDS);
   const bySize = Math.floor(units / (job.leastUnits ?? 1));
   const most = Math.min(byTime, PARTS_PER_THREAD * threads, MOST_PARTS);
   // As many for each thread.

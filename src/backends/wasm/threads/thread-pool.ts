@@ -28,7 +28,7 @@ export interface ThreadPoolOptions {
 
 /** Far more than any part takes. */
 const PATIENCE = 120_000;
-/** How often a thread looks again before it sleeps: some tens of microseconds. */
+/** How often a thread looks again before it sleeps: about ten microseconds. */
 const SPINS = 2000;
 /** The low byte of the claim between two jobs. */
 const CLOSED = 255;
