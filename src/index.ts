@@ -19,7 +19,12 @@ export { codeOf, type Grid, gridOf, valueOf } from "./core/affine.ts";
 export { qtypeOf, type QType, type QuantKind, type Rounding } from "./core/qtype.ts";
 
 // Backends
-export { type BackendName, type BackendReport, selectBackend } from "./backends/select.ts";
+export {
+  type BackendName,
+  type BackendOptions,
+  type BackendReport,
+  selectBackend,
+} from "./backends/select.ts";
 export { registerKernels } from "./backends/register.ts";
 
 // Quantization

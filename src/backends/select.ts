@@ -1,15 +1,26 @@
 /** Choice of the backend that TensorFlow.js computes with. */
 import * as tf from "@tensorflow/tfjs";
-import { KernelError } from "../errors.ts";
+import { ConfigError, KernelError } from "../errors.ts";
 import { KERNEL_NAMES, type KernelName } from "../ops/kernel.ts";
+import { MAX_THREADS } from "./max-threads.ts";
 import { registerKernels } from "./register.ts";
 import { registerWasmKernels, runsCompiledKernels } from "./wasm/register.ts";
+import { startWithThreads, type ThreadsInUse } from "./wasm/threads/use-threads.ts";
 
 /**
  * `auto`: wasm, or cpu where WebAssembly cannot be used. `native`: TensorFlow for Node, which the
  * user must have installed.
  */
 export type BackendName = "auto" | "wasm" | "cpu" | "native";
+
+/** How a backend computes. */
+export interface BackendOptions {
+  /**
+   * Threads that run our compiled kernels on wasm in Node, 1 to {@link MAX_THREADS}; default 1. The results
+   * are the same to the last bit.
+   */
+  readonly threads?: number;
+}
 
 /** What runs, and how. */
 export interface BackendReport {
@@ -24,26 +35,37 @@ export interface BackendReport {
    * where the backend was started before our kernels were registered, or there is no SIMD), or `none`.
    */
   readonly execution: "compiled" | "loops" | "none";
-  /** Why `auto` did not take wasm; null if it did, or was not asked. */
+  /** Threads that run our kernels. */
+  readonly threads: number;
+  /** Why something else runs than was asked for: not wasm but cpu, not several threads but one. */
   readonly notice: string | null;
 }
 
 /**
  * Makes a backend the current one and registers our kernels for it. In a browser, tell
  * TensorFlow.js first where its wasm files are: `setWasmPaths` of "@tensorflow/tfjs-backend-wasm".
- * @throws {KernelError} if the backend cannot be used here
+ *
+ * Several threads need memory that they share, which wasm can have only from its start on: ask for them
+ * the first time that the backend is selected.
+ *
+ * @throws {KernelError} if the backend cannot be used here; {@link ConfigError} for a number of threads
+ *   that it cannot have
  */
-export async function selectBackend(name: BackendName): Promise<BackendReport> {
-  let notice: string | null = null;
+export async function selectBackend(
+  name: BackendName,
+  { threads = 1 }: BackendOptions = {},
+): Promise<BackendReport> {
+  checkThreads(name, threads);
+  let used: ThreadsInUse = { threads: 1, notice: null };
   if (name === "auto") {
     try {
-      await useWasm();
+      used = await useWasm(threads);
     } catch (error) {
-      notice = `backend: expected wasm, received cpu: ${reasonOf(error)}`;
+      used = { threads: 1, notice: `backend: expected wasm, received cpu: ${reasonOf(error)}` };
       await useCpu();
     }
   } else if (name === "wasm") {
-    await useWasm();
+    used = await useWasm(threads);
   } else if (name === "cpu") {
     await useCpu();
   } else {
@@ -57,19 +79,34 @@ export async function selectBackend(name: BackendName): Promise<BackendReport> {
     kernels: KERNEL_NAMES.filter((kernel) => registered.has(kernel)),
     fallbacks: KERNEL_NAMES.filter((kernel) => !registered.has(kernel)),
     execution: executionOn(backend),
-    notice,
+    ...used,
   };
 }
 
-/** One line on what runs, such as `backend: wasm, 20 compiled kernels, fallbacks: 0`. */
-export function describeBackend({ backend, kernels, fallbacks, execution }: BackendReport): string {
+/** One line on what runs: `backend: wasm, 27 compiled kernels, fallbacks: 0, threads: 1`. */
+export function describeBackend(report: BackendReport): string {
+  const { backend, kernels, fallbacks, execution, threads } = report;
   const how = {
     compiled: `${kernels.length} compiled kernels`,
     loops: `${kernels.length} kernels as JavaScript loops`,
     none: "no kernels of ours",
   }[execution];
   const names = fallbacks.length === 0 ? "" : ` (${fallbacks.join(", ")})`;
-  return `backend: ${backend}, ${how}, fallbacks: ${fallbacks.length}${names}`;
+  return `backend: ${backend}, ${how}, fallbacks: ${fallbacks.length}${names}, threads: ${threads}`;
+}
+
+function checkThreads(name: BackendName, threads: number): void {
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
+    throw new ConfigError(
+      `threads: expected a whole number from 1 to ${MAX_THREADS}, received ${threads}. ` +
+        `Give the number of processors that may be used.`,
+    );
+  }
+  if (threads === 1 || name === "wasm" || name === "auto") return;
+  throw new ConfigError(
+    `threads: expected 1 with the backend "${name}", received ${threads}. ` +
+      `Use the backend "wasm", or leave threads out.`,
+  );
 }
 
 function executionOn(backend: string): BackendReport["execution"] {
@@ -77,10 +114,10 @@ function executionOn(backend: string): BackendReport["execution"] {
   return backend === "wasm" || backend === "cpu" ? "loops" : "none";
 }
 
-async function useWasm(): Promise<void> {
+async function useWasm(threads: number): Promise<ThreadsInUse> {
   await import("@tensorflow/tfjs-backend-wasm");
   registerWasmKernels();
-  await withoutNewProcessHandlers(() => setBackend("wasm"));
+  return startWithThreads(threads, () => withoutNewProcessHandlers(() => setBackend("wasm")));
 }
 
 async function useCpu(): Promise<void> {

@@ -19,6 +19,7 @@ export const DECODING_KEYS = [
   "batch_size",
   "seed",
   "backend",
+  "threads",
 ] as const;
 
 /** The flags of some keys of the recipe, all optional. */

@@ -1,5 +1,6 @@
 /** What a run needs besides its modules: where, from what, and how it is quantized. */
 import { z } from "zod";
+import { MAX_THREADS } from "../backends/max-threads.ts";
 import { quantParamsSchema } from "../quant/config.ts";
 import { defineSection } from "./section.ts";
 
@@ -43,6 +44,12 @@ export const runSection = defineSection({
           .enum(["auto", "wasm", "cpu", "native"])
           .default("auto")
           .describe("what computes: auto: wasm, or cpu where wasm does not work"),
+        threads: z
+          .int()
+          .min(1)
+          .max(MAX_THREADS)
+          .default(1)
+          .describe("threads that compute on wasm; the results do not depend on their number"),
       }),
     },
   },

@@ -1,21 +1,18 @@
 /** Runs a recipe: the entry decides what happens. */
-import { describeBackend, selectBackend } from "../backends/select.ts";
 import { runEval, runSeqEval } from "./run-eval.ts";
 import { runPredict } from "./run-predict.ts";
 import type { RunContext, RunReport } from "./run-report.ts";
 import { runTrain } from "./run-train.ts";
 import { runValidation } from "./run-validation.ts";
 import type { Recipe } from "./schema.ts";
+import { startBackend } from "./start-backend.ts";
 
 /**
  * Trains, evaluates, predicts or validates as the recipe says, on the backend that it names.
  * @throws what the parts throw: configuration, data, checkpoint and training errors
  */
 export async function runRecipe(recipe: Recipe, context: RunContext): Promise<RunReport> {
-  const selected = await selectBackend(recipe.run.backend);
-  const { backend, notice } = selected;
-  if (notice !== null) context.reporter.note(notice);
-  context.reporter.note(describeBackend(selected));
+  const backend = await startBackend(recipe, context.reporter);
   const report = await runEntry(recipe, context);
   return { ...report, json: { entry: recipe.entry.class, backend, ...report.json } };
 }

@@ -1,5 +1,5 @@
 /** Translates lines with a trained model. */
-import { describeBackend, selectBackend } from "../backends/select.ts";
+import { startBackend } from "./start-backend.ts";
 import { createModelScorer } from "../models/scorer.ts";
 import { loadModel } from "./load-model.ts";
 import type { RunReporter } from "./run-reporter.ts";
@@ -33,10 +33,7 @@ export async function translateText(
   options: TranslateTextOptions,
 ): Promise<TextTranslations> {
   const { recipe } = recipeOfModel(path, options.flags);
-  const selected = await selectBackend(recipe.run.backend);
-  const { backend, notice } = selected;
-  if (notice !== null) options.reporter.note(notice);
-  options.reporter.note(describeBackend(selected));
+  const backend = await startBackend(recipe, options.reporter);
   const { model, task, format } = loadModel(path, recipe);
   const scorer = createModelScorer(model);
   try {

@@ -22,7 +22,14 @@ describe("selectBackend", () => {
     const handlers = process.listenerCount("uncaughtException");
     const report = await selectBackend(name);
     const kernels = KERNEL_NAMES;
-    expect(report).toEqual({ backend, kernels, fallbacks: [], execution, notice: null });
+    expect(report).toEqual({
+      backend,
+      kernels,
+      fallbacks: [],
+      execution,
+      threads: 1,
+      notice: null,
+    });
     tf.scalar(1).dispose();
     for (const spy of said) expect(spy).not.toHaveBeenCalled();
     expect(process.listenerCount("uncaughtException")).toBe(handlers);

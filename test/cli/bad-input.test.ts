@@ -47,6 +47,14 @@ const FLAGS: Case[] = [
     /"encoder\/\*\/fnn\/\*\*", which matches none/,
   ],
   ["an unknown backend", () => fineTune("--backend", "wsam"), 2, /received "wsam"/],
+  ["no threads", () => fineTune("--threads", "0"), 2, /--threads: .*from 1 to 16, received 0/],
+  ["half a thread", () => fineTune("--threads", "1.5"), 2, /--threads: expected a whole number/],
+  [
+    "threads on cpu",
+    () => fineTune("--backend", "cpu", "--threads", "2"),
+    2,
+    /threads: expected 1 with the backend "cpu", received 2/,
+  ],
   ["a backend not installed", () => fineTune("--backend", "native"), 1, /npm install @tensorflow/],
   [
     "another architecture",

@@ -4,17 +4,30 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import type { WasmBackend } from "./memory.ts";
-import { instantiateSimd, type SimdModule } from "./simd-module.ts";
+import { instantiateSimd, isShared, type SimdModule } from "./simd-module.ts";
+import { BackendThreads } from "./threads/backend-threads.ts";
+import { nodeWorkerClass } from "./threads/node-host.ts";
 
 const BACKEND = "wasm";
 /** The priority with which TensorFlow.js registers the backend. */
 const PRIORITY = 2;
 
 const modules = new WeakMap<object, SimdModule>();
+const threads = new WeakMap<object, BackendThreads>();
 
 /** The compiled kernels over a backend's memory, or null where the memory was not caught. */
 export function simdModuleOf(backend: WasmBackend): SimdModule | null {
   return modules.get(backend) ?? null;
+}
+
+/** The threads of a backend, or null where its memory cannot be shared with any. */
+export function threadsOf(backend: WasmBackend): BackendThreads | null {
+  return threads.get(backend) ?? null;
+}
+
+/** True once somebody has started the backend. */
+export function hasBackendStarted(): boolean {
+  return BACKEND in (tf.engine() as unknown as { registry: object }).registry;
 }
 
 /**
@@ -25,8 +38,7 @@ export function simdModuleOf(backend: WasmBackend): SimdModule | null {
  */
 export function watchBackendStart(onStart: (backend: WasmBackend) => void): void {
   const start = tf.findBackendFactory(BACKEND) as (() => Promise<object>) | null;
-  const hasStarted = BACKEND in (tf.engine() as unknown as { registry: object }).registry;
-  if (start === null || hasStarted) return;
+  if (start === null || hasBackendStarted()) return;
   tf.removeBackend(BACKEND);
   const startWithKernels = async (): Promise<object> => {
     const { result, memory } = await catchMemory(start);
@@ -46,7 +58,13 @@ export function watchBackendStart(onStart: (backend: WasmBackend) => void): void
 /** Without SIMD the loops over the memory stay; selectBackend reports which is in use. */
 async function addModule(backend: WasmBackend, memory: WebAssembly.Memory): Promise<void> {
   try {
-    modules.set(backend, await instantiateSimd(memory));
+    const direct = await instantiateSimd(memory);
+    modules.set(backend, direct);
+    const Worker = nodeWorkerClass();
+    if (Worker === null || !isShared(memory)) return;
+    const divided = new BackendThreads(backend, { Worker, memory, direct });
+    threads.set(backend, divided);
+    modules.set(backend, divided.simd);
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError)) throw error;
   }

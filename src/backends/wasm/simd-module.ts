@@ -42,12 +42,23 @@ export type SimdModule = Readonly<
  * @throws {WebAssembly.CompileError} where the host has no SIMD
  */
 export async function instantiateSimd(memory: WebAssembly.Memory): Promise<SimdModule> {
-  const isShared =
-    typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer;
-  const binary = bytesOf(isShared ? SHARED_SIMD_BINARY : SIMD_BINARY);
-  const { instance } = await WebAssembly.instantiate(binary, { env: { memory } });
-  const functions = instance.exports as SimdModule;
+  const module = await compileSimd(memory);
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  const functions = exports as SimdModule;
   return Object.fromEntries(SIMD_FUNCTIONS.map((name) => [name, functions[name]])) as SimdModule;
+}
+
+/**
+ * Compiles the kernels for a memory.
+ * @throws {WebAssembly.CompileError} where the host has no SIMD
+ */
+export function compileSimd(memory: WebAssembly.Memory): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(bytesOf(isShared(memory) ? SHARED_SIMD_BINARY : SIMD_BINARY));
+}
+
+/** True for a memory that threads share. */
+export function isShared(memory: WebAssembly.Memory): boolean {
+  return typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer;
 }
 
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
