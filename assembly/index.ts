@@ -1,4 +1,5 @@
 /** Kernels over TensorFlow.js' wasm memory. Addresses are bytes; nothing is allocated here. */
+export { cachedAttention, cachedAttentionScratchBytes, packCodes } from "./cached-attention";
 export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
 export { fakeQuant, fakeQuantGrad } from "./fake-quant";
 export { gemm, gemmRows, gemmScratchBytes } from "./gemm";
@@ -13,3 +14,4 @@ export {
   valueRange,
 } from "./reduce";
 export { attentionSoftmax, logSoftmax, softmaxGrad } from "./softmax";
+export { topCandidates } from "./top-candidates";

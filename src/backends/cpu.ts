@@ -8,7 +8,7 @@ const BACKEND = "cpu";
 
 /** The part of the backend that kernels use; TensorFlow.js does not publish it. */
 interface CpuBackend {
-  makeTensorInfo(shape: number[], dtype: tf.DataType, values: Float32Array): tf.TensorInfo;
+  makeTensorInfo(shape: number[], dtype: tf.DataType, values: tf.TypedArray): tf.TensorInfo;
   readSync(dataId: object): tf.TypedArray;
   disposeData(dataId: object): boolean;
 }
@@ -32,8 +32,11 @@ export function registerCpuKernels(): void {
 function cpuMemory(backend: CpuBackend): LoopMemory {
   const read = (info: tf.TensorInfo): tf.TypedArray => backend.readSync(info.dataId);
   return {
-    allocate: (shape) =>
-      backend.makeTensorInfo([...shape], "float32", new Float32Array(sizeOf(shape))),
+    allocate: (shape, dtype) => {
+      const size = sizeOf(shape);
+      const values = dtype === "int32" ? new Int32Array(size) : new Float32Array(size);
+      return backend.makeTensorInfo([...shape], dtype, values);
+    },
     release: (info) => void backend.disposeData(info.dataId),
     // A cast may leave a tensor's values in the array type that they came from.
     float: (info) => {

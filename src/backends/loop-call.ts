@@ -2,11 +2,14 @@
 import type * as tf from "@tensorflow/tfjs";
 import { KernelError } from "../errors.ts";
 import type { KernelAttributes } from "../ops/kernel.ts";
-import type { InputShapes, KernelCall, LoopKernel } from "./loop-kernel.ts";
+import type { InputShapes, KernelCall, LoopKernel, OutputType } from "./loop-kernel.ts";
+
+const NO_FLOATS = new Float32Array(0);
+const NO_INTS = new Int32Array(0);
 
 /** How a backend gives its kernels memory. */
 export interface LoopMemory {
-  allocate(shape: readonly number[]): tf.TensorInfo;
+  allocate(shape: readonly number[], dtype: OutputType): tf.TensorInfo;
   release(info: tf.TensorInfo): void;
   /** Called after the last allocation. */
   float(info: tf.TensorInfo): Float32Array;
@@ -27,7 +30,9 @@ export function callLoopKernel(
     given.set(name, info);
     shapes[name] = info.shape;
   }
-  const outputs = kernel.outputShapes(shapes, attributes).map((shape) => memory.allocate(shape));
+  const outputs = kernel
+    .outputShapes(shapes, attributes)
+    .map((shape, i) => memory.allocate(shape, kernel.outputTypes?.[i] ?? "float32"));
   try {
     kernel.run(makeCall(kernel.name, given, memory, { attributes, outputs, shapes }));
   } catch (error) {
@@ -57,7 +62,8 @@ function makeCall(
     has: (name) => given.has(name),
     shape: (name) => shapes[name] ?? [],
     attributes,
-    out: outputs.map((info) => memory.float(info)),
+    out: outputs.map((info) => (info.dtype === "int32" ? NO_FLOATS : memory.float(info))),
+    intOut: outputs.map((info) => (info.dtype === "int32" ? memory.int(info) : NO_INTS)),
   };
 }
 

@@ -14,16 +14,23 @@ export interface KernelCall {
   has(name: string): boolean;
   shape(name: string): readonly number[];
   readonly attributes: KernelAttributes;
-  /** Elements of the outputs, not initialised. */
+  /** Elements of the float32 outputs, not initialised; empty where an output is int32. */
   readonly out: readonly Float32Array[];
+  /** Elements of the int32 outputs; empty where an output is float32. */
+  readonly intOut: readonly Int32Array[];
 }
 
 /** Shapes of the given inputs by name. */
 export type InputShapes = Readonly<Record<string, readonly number[]>>;
 
-/** One kernel; all outputs are float32. */
+/** Types of elements that a kernel's outputs may have. */
+export type OutputType = "float32" | "int32";
+
+/** One kernel. */
 export interface LoopKernel {
   readonly name: KernelName | "UnsortedSegmentSum";
+  /** Types of the outputs; all float32 if left out. */
+  readonly outputTypes?: readonly OutputType[];
   outputShapes(shapes: InputShapes, attributes: KernelAttributes): (readonly number[])[];
   run(call: KernelCall): void;
 }

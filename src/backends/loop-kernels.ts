@@ -4,6 +4,7 @@ import {
   attentionSoftmaxKernel,
   logSoftmaxKernel,
 } from "./loops/softmax-kernels.ts";
+import { cachedAttentionKernel, packCodesKernel } from "./loops/cached-attention-kernels.ts";
 import { crossEntropyGradKernel, crossEntropyKernel } from "./loops/cross-entropy-kernels.ts";
 import { dropoutKernel } from "./loops/dropout-kernel.ts";
 import {
@@ -20,6 +21,7 @@ import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
 import { columnSumKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
+import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
 
 /** One kernel for each of our operations, and TensorFlow.js' own segment sum. */
@@ -27,6 +29,7 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   adamKernel,
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
+  cachedAttentionKernel,
   columnSumKernel,
   crossEntropyKernel,
   crossEntropyGradKernel,
@@ -39,8 +42,10 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   layerNormKernel,
   layerNormGradKernel,
   logSoftmaxKernel,
+  packCodesKernel,
   scaleCodesKernel,
   segmentSumKernel,
   squareSumKernel,
+  topCandidatesKernel,
   unsortedSegmentSumKernel,
 ];

@@ -9,6 +9,7 @@ export const KERNEL_NAMES = [
   "QatAdam",
   "QatAttentionSoftmax",
   "QatAttentionSoftmaxGrad",
+  "QatCachedAttention",
   "QatColumnSum",
   "QatCrossEntropy",
   "QatCrossEntropyGrad",
@@ -21,9 +22,11 @@ export const KERNEL_NAMES = [
   "QatLayerNorm",
   "QatLayerNormGrad",
   "QatLogSoftmax",
+  "QatPackCodes",
   "QatScaleCodes",
   "QatSegmentSum",
   "QatSquareSum",
+  "QatTopCandidates",
 ] as const;
 
 /** Name of one of our kernels. */

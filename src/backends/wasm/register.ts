@@ -122,7 +122,7 @@ function checkFloat(a: tf.TensorInfo, b: tf.TensorInfo): void {
 
 function loopMemory(backend: WasmBackend): LoopMemory {
   return {
-    allocate: (shape) => backend.makeOutput([...shape], "float32"),
+    allocate: (shape, dtype) => backend.makeOutput([...shape], dtype),
     release: (info) => void backend.disposeData(info.dataId),
     float: (info) => floatView(backend, info),
     int: (info) => intView(backend, info),

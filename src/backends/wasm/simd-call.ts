@@ -27,6 +27,7 @@ export interface SimdCall {
   /** float32 elements at an address, valid until the next allocation. */
   floatsAt(address: number, count: number): Float32Array;
   doublesAt(address: number, count: number): Float64Array;
+  intsAt(address: number, count: number): Int32Array;
 }
 
 /** Runs one call; may refuse it by returning false, before it writes: the loop kernel then runs. */
@@ -50,7 +51,7 @@ export function callSimdKernel(
     checkedInput(kernel.name, inputs[key], key, dtype);
   const outputs = kernel
     .outputShapes(shapes, attributes)
-    .map((shape) => backend.makeOutput([...shape], "float32"));
+    .map((shape, i) => backend.makeOutput([...shape], kernel.outputTypes?.[i] ?? "float32"));
   const release = (): void => {
     for (const { dataId } of outputs) backend.disposeData(dataId);
   };
@@ -68,6 +69,7 @@ export function callSimdKernel(
       scratch: (bytes) => context.scratch(bytes),
       floatsAt: (address, count) => new Float32Array(backend.wasm.HEAPU8.buffer, address, count),
       doublesAt: (address, count) => new Float64Array(backend.wasm.HEAPU8.buffer, address, count),
+      intsAt: (address, count) => new Int32Array(backend.wasm.HEAPU8.buffer, address, count),
     });
     if (isDone === false) {
       release();

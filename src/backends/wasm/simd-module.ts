@@ -5,6 +5,8 @@ import { SHARED_SIMD_BINARY, SIMD_BINARY } from "./binary.ts";
 const SIMD_FUNCTIONS = [
   "adam",
   "attentionSoftmax",
+  "cachedAttention",
+  "cachedAttentionScratchBytes",
   "columnSum",
   "crossEntropy",
   "crossEntropyGrad",
@@ -19,9 +21,11 @@ const SIMD_FUNCTIONS = [
   "logSoftmax",
   "lookUp",
   "magnitudeHistogram",
+  "packCodes",
   "segmentSum",
   "softmaxGrad",
   "squareSum",
+  "topCandidates",
   "valueRange",
 ] as const;
 
