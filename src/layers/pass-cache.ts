@@ -20,11 +20,15 @@ export function recordGrid(
   pass: Pass,
   holdsCodes: boolean,
 ): void {
+  pass.grids.set(x.dataId, gridIn(pass, quantizer, holdsCodes));
+}
+
+/** The grid of a quantizer's results in a pass. */
+export function gridIn(pass: Pass, quantizer: Quantizer, holdsCodes: boolean): TensorGrid {
   const { path, bits, maxAbsCode, axis } = quantizer;
   const { compat } = quantizer.spec;
   const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
-  const grid: TensorGrid = { quantizer: path, bits, compat, maxAbsCode, axis, scale, holdsCodes };
-  pass.grids.set(x.dataId, grid);
+  return { quantizer: path, bits, compat, maxAbsCode, axis, scale, holdsCodes };
 }
 
 function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {
