@@ -1,6 +1,5 @@
 /** The best few tokens of each row, straight from logits: src/core/top-candidates.ts. */
 import { log32 } from "./exp";
-import { maximum } from "./lanes";
 import { expSum } from "./softmax";
 
 /**
@@ -17,7 +16,7 @@ export function topCandidates(
 ): void {
   for (let row = rowBegin; row < rowEnd; row++) {
     const x = logits + ((<usize>row * <usize>classes) << 2);
-    const most = maximum(x, classes);
+    const most = largestNumber(x, classes);
     const logSum = log32(expSum(x, classes, most));
     const start = (<usize>(row * size)) << 2;
     const count = scanRow(
@@ -31,6 +30,29 @@ export function topCandidates(
       store<f32>(scores + at, 0);
     }
   }
+}
+
+/**
+ * The largest of n float32 that are not NaN. A NaN makes the sum of exponentials NaN, and so every
+ * score of the row; looking for it here would take three times as long.
+ */
+function largestNumber(x: usize, n: i32): f32 {
+  let a = f32x4.splat(-Infinity);
+  let b = f32x4.splat(-Infinity);
+  const end = x + ((<usize>n) << 2);
+  for (; x + 32 <= end; x += 32) {
+    // pmax keeps its first operand where it is not less, and so where the other is NaN.
+    a = f32x4.pmax(a, v128.load(x));
+    b = f32x4.pmax(b, v128.load(x, 16));
+  }
+  a = f32x4.pmax(a, b);
+  let most: f32 = -Infinity;
+  for (; x < end; x += 4) {
+    const v = load<f32>(x);
+    if (v > most) most = v;
+  }
+  most = max(most, max(f32x4.extract_lane(a, 0), f32x4.extract_lane(a, 1)));
+  return max(most, max(f32x4.extract_lane(a, 2), f32x4.extract_lane(a, 3)));
 }
 
 /** Four tokens at a time are compared with the worst kept; only where one may enter, one by one. */
