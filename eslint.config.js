@@ -1,7 +1,16 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/**", "runs/**", "node_modules/**", "assembly/**", "src/backends/wasm/binary.ts", "eslint.config.js"] },
+  {
+    ignores: [
+      "dist/**",
+      "runs/**",
+      "node_modules/**",
+      "assembly/**",
+      "src/backends/wasm/binary.ts",
+      "eslint.config.js",
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

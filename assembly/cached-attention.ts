@@ -20,7 +20,7 @@ export function cachedAttentionScratchBytes(keys: i32, heads: i32, depth: i32): 
  * @param queries address of the first row, whose rows lie queryBytes apart; float32 values or codes
  * @param cells address of int32 addresses
  * @param keyOffset bytes from a cell's begin to its first key
- * @param packed 1 where cells hold int8 codes and queries codes, 0 for float32 values
+ * @param narrow 1 where cells hold int8 codes and queries codes, 0 for float32 values
  * @param scoreScale what integer sums of the first product are multiplied by
  * @param step scale of the probabilities' grid, 0 where they have none; top: its largest code
  * @param valueScale what integer sums of the second product, or with float probabilities the codes
@@ -30,7 +30,7 @@ export function cachedAttention(
   queries: usize, queryBytes: usize, out: usize,
   rowBegin: i32, rowEnd: i32, heads: i32, depth: i32, keys: i32,
   cells: usize, ancestors: usize, sentences: usize, lengths: usize,
-  cellBytes: usize, keyOffset: usize, packed: i32,
+  cellBytes: usize, keyOffset: usize, narrow: i32,
   factor: f32, scoreScale: f32, step: f32, top: f32, roundsUp: i32, valueScale: f32,
   scratch: usize,
 ): void {
@@ -39,8 +39,8 @@ export function cachedAttention(
   const scores = addresses + ((<usize>((keys + 19) & ~15)) << 2);
   const weights = scores + ((<usize>((keys + 19) & ~15)) << 2);
   const codes = weights + ((<usize>((keys + 23) & ~15)) << 1);
-  const valueOffset = keyOffset + ((<usize>units) << (packed ? 0 : 2));
-  const elementShift: usize = packed ? 0 : 2;
+  const valueOffset = keyOffset + ((<usize>units) << (narrow ? 0 : 2));
+  const elementShift: usize = narrow ? 0 : 2;
   for (let row = rowBegin; row < rowEnd; row++) {
     const q = queries + <usize>row * queryBytes;
     const to = out + ((<usize>row * <usize>units) << 2);
@@ -52,24 +52,24 @@ export function cachedAttention(
       if (lengths) n = max(0, min(n, load<i32>(lengths + ((<usize>sentence) << 2))));
       memoryCells(load<usize>(cells) + <usize>(sentence * keys) * cellBytes, n, cellBytes, addresses);
     }
-    if (packed) queryCodes(q, codes, units);
+    if (narrow) queryCodes(q, codes, units);
     for (let head = 0; head < heads; head++) {
       const from = <usize>(head * depth);
       const context = to + (from << 2);
-      if (packed && hasNaN(q + (from << 2), depth)) {
+      if (narrow && hasNaN(q + (from << 2), depth)) {
         for (let e = 0; e < depth; e++) store<f32>(context + ((<usize>e) << 2), NaN);
         continue;
       }
       const key = keyOffset + (from << elementShift);
       const value = valueOffset + (from << elementShift);
-      if (packed) scoreCodes(codes + (from << 1), addresses, key, n, depth, scores, scoreScale, factor);
+      if (narrow) scoreCodes(codes + (from << 1), addresses, key, n, depth, scores, scoreScale, factor);
       else scoreValues(q + (from << 2), addresses, key, n, depth, scores, factor);
       softmaxRow(scores, scores, n);
-      if (step != 0) toGrid(scores, n, step, packed ? 1 : step, top, roundsUp);
-      if (packed && step != 0) {
+      if (step != 0) toGrid(scores, n, step, narrow ? 1 : step, top, roundsUp);
+      if (narrow && step != 0) {
         toShorts(scores, n, weights);
         sumCodes(weights, addresses, value, n, depth, context, valueScale);
-      } else if (packed) {
+      } else if (narrow) {
         sumScaledCodes(scores, addresses, value, n, depth, context, valueScale);
       } else {
         sumValues(scores, addresses, value, n, depth, context);
@@ -344,7 +344,7 @@ function sumValues(
  * outBytes apart.
  * @returns the first row with a NaN, or −1
  */
-export function packCodes(
+export function narrowCodes(
   x: usize, inBytes: usize, out: usize, outBytes: usize, rows: i32, count: i32,
 ): i32 {
   const whole = count & ~15;

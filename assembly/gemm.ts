@@ -16,7 +16,9 @@ const MC: i32 = 120;
 const NC: i32 = 512;
 
 const TILE_BYTES: usize = 5 * 8 * 4;
-const PACKED_A_BYTES: usize = 120 * 256 * 4;
+/** Rows of transposed a lie this far beyond a multiple of 1 KiB, so that they share no cache set. */
+const ROW_PADDING: usize = 64;
+const PACKED_A_BYTES: usize = 120 * (256 * 4 + 64);
 const PACKED_B_BYTES: usize = 512 * 256 * 4;
 
 /** Bytes of scratch memory that {@link gemm} needs, 16-byte aligned. */
@@ -78,7 +80,7 @@ export function gemmRows(
         if (transA) {
           packA(a + ((<usize>pc * <usize>m + <usize>ic) << 2), m, mc, kc, packedA);
           rows = packedA;
-          lda = (<usize>kc) << 2;
+          lda = ((<usize>kc) << 2) + ROW_PADDING;
         }
         for (let jr = 0; jr < nc; jr += NR) {
           const panel = packedB + ((<usize>jr * <usize>kc) << 2);
@@ -200,7 +202,7 @@ function transposeFour(from: usize, ld: usize, out: usize, ldOut: usize): void {
 /** a [k, m], mc columns from its address: transposed to rows of kc elements. */
 function packA(a: usize, m: i32, mc: i32, kc: i32, out: usize): void {
   const ld = (<usize>m) << 2;
-  const ldOut = (<usize>kc) << 2;
+  const ldOut = ((<usize>kc) << 2) + ROW_PADDING;
   const wholeRows = mc & ~3;
   const wholeColumns = kc & ~3;
   for (let p = 0; p < wholeColumns; p += 4) {

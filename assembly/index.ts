@@ -1,8 +1,11 @@
 /** Kernels over TensorFlow.js' wasm memory. Addresses are bytes; nothing is allocated here. */
-export { cachedAttention, cachedAttentionScratchBytes, packCodes } from "./cached-attention";
+export { cachedAttention, cachedAttentionScratchBytes, narrowCodes } from "./cached-attention";
+export { codeGemm, codeGemmScratchBytes, packCodes, packedCodeBytes } from "./code-gemm";
 export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
 export { fakeQuant, fakeQuantGrad } from "./fake-quant";
+export { fusedProduct } from "./fused-product";
 export { gemm, gemmRows, gemmScratchBytes } from "./gemm";
+export { joinHeads, splitHeads } from "./heads";
 export { layerNorm, layerNormGrad } from "./layer-norm";
 export { adam, dropout } from "./optimizer";
 export {

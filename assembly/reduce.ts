@@ -75,10 +75,7 @@ export function squareSum(x: usize, n: i32): f64 {
   return sumDoubleLanes(low, high);
 }
 
-/**
- * Smallest and largest of n float32, and the largest magnitude, in one pass.
- * @param out address of three float32; NaN where there is one
- */
+/** Smallest and largest of n float32 in one pass, to two float32; both NaN where there is one. */
 export function valueRange(x: usize, n: i32, out: usize): void {
   let least = f32x4.splat(Infinity);
   let most = f32x4.splat(-Infinity);
@@ -103,7 +100,6 @@ export function valueRange(x: usize, n: i32, out: usize): void {
   );
   store<f32>(out, low);
   store<f32>(out, high, 4);
-  store<f32>(out, max(-low, high), 8);
 }
 
 /**
@@ -117,7 +113,7 @@ export function magnitudeHistogram(
   for (let i = 0; i < n; i++) {
     const v = load<f32>(x + ((<usize>i) << 2));
     const magnitude = <f64>(positive ? max<f32>(v, 0) : abs<f32>(v));
-    const cell = width == 0 ? 0 : min(<i32>(magnitude / width), cells - 1);
+    const cell = width == 0 ? 0 : <i32>min<f64>(magnitude / width, <f64>(cells - 1));
     const at = counts + ((<usize>cell) << 2);
     store<i32>(at, load<i32>(at) + 1);
   }

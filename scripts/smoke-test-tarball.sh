@@ -15,10 +15,11 @@ npx tfjs-qat score --ref reference.txt --hyp hypothesis.txt --json
 cat > use.mjs <<'EOF'
 import * as tf from "@tensorflow/tfjs";
 import { QuantDense, resolveQuantConfig, selectBackend } from "tfjs-qat";
-await selectBackend("wasm");
+const { execution } = await selectBackend("wasm");
+if (execution !== "compiled") throw new Error(`expected compiled kernels, received ${execution}`);
 const layer = new QuantDense({ name: "dense", units: 3, quantConfig: resolveQuantConfig({ quant_bits: 8 }) });
 const y = layer.apply(tf.ones([2, 4]));
 if (y.shape.join() !== "2,3") throw new Error(`unexpected shape ${y.shape}`);
-console.log("tarball:", tf.getBackend(), y.shape);
+console.log("tarball:", tf.getBackend(), execution, y.shape);
 EOF
 node use.mjs

@@ -4,9 +4,6 @@ import { KernelError } from "../errors.ts";
 import type { KernelAttributes } from "../ops/kernel.ts";
 import type { InputShapes, KernelCall, LoopKernel, OutputType } from "./loop-kernel.ts";
 
-const NO_FLOATS = new Float32Array(0);
-const NO_INTS = new Int32Array(0);
-
 /** How a backend gives its kernels memory. */
 export interface LoopMemory {
   allocate(shape: readonly number[], dtype: OutputType): tf.TensorInfo;
@@ -30,10 +27,11 @@ export function callLoopKernel(
     given.set(name, info);
     shapes[name] = info.shape;
   }
-  const outputs = kernel
-    .outputShapes(shapes, attributes)
-    .map((shape, i) => memory.allocate(shape, kernel.outputTypes?.[i] ?? "float32"));
+  const outputs: tf.TensorInfo[] = [];
   try {
+    kernel.outputShapes(shapes, attributes).forEach((shape, i) => {
+      outputs.push(memory.allocate(shape, kernel.outputTypes?.[i] ?? "float32"));
+    });
     kernel.run(makeCall(kernel.name, given, memory, { attributes, outputs, shapes }));
   } catch (error) {
     for (const output of outputs) memory.release(output);
@@ -62,8 +60,10 @@ function makeCall(
     has: (name) => given.has(name),
     shape: (name) => shapes[name] ?? [],
     attributes,
-    out: outputs.map((info) => (info.dtype === "int32" ? NO_FLOATS : memory.float(info))),
-    intOut: outputs.map((info) => (info.dtype === "int32" ? memory.int(info) : NO_INTS)),
+    out: outputs.filter(({ dtype }) => dtype === "float32").map((info) => memory.float(info)),
+    get intOut() {
+      return memory.int(outputs[0]!);
+    },
   };
 }
 

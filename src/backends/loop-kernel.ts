@@ -14,10 +14,10 @@ export interface KernelCall {
   has(name: string): boolean;
   shape(name: string): readonly number[];
   readonly attributes: KernelAttributes;
-  /** Elements of the float32 outputs, not initialised; empty where an output is int32. */
+  /** Elements of the float32 outputs, not initialised. */
   readonly out: readonly Float32Array[];
-  /** Elements of the int32 outputs; empty where an output is float32. */
-  readonly intOut: readonly Int32Array[];
+  /** Elements of the first output where that is int32, not initialised. */
+  readonly intOut: Int32Array;
 }
 
 /** Shapes of the given inputs by name. */
@@ -29,7 +29,7 @@ export type OutputType = "float32" | "int32";
 /** One kernel. */
 export interface LoopKernel {
   readonly name: KernelName | "UnsortedSegmentSum";
-  /** Types of the outputs; all float32 if left out. */
+  /** Types of the outputs; only the first may be int32 [default: all float32]. */
   readonly outputTypes?: readonly OutputType[];
   outputShapes(shapes: InputShapes, attributes: KernelAttributes): (readonly number[])[];
   run(call: KernelCall): void;

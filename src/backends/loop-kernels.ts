@@ -4,8 +4,9 @@ import {
   attentionSoftmaxKernel,
   logSoftmaxKernel,
 } from "./loops/softmax-kernels.ts";
-import { cachedAttentionKernel, packCodesKernel } from "./loops/cached-attention-kernels.ts";
+import { cachedAttentionKernel, narrowCodesKernel } from "./loops/cached-attention-kernels.ts";
 import { crossEntropyGradKernel, crossEntropyKernel } from "./loops/cross-entropy-kernels.ts";
+import { codeProductKernel, packCodesKernel } from "./loops/code-product-kernels.ts";
 import { dropoutKernel } from "./loops/dropout-kernel.ts";
 import {
   embeddingLookupKernel,
@@ -18,8 +19,10 @@ import {
   fakeQuantKernel,
 } from "./loops/fake-quant-kernels.ts";
 import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
+import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
 import { columnSumKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
+import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
@@ -30,6 +33,7 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
   cachedAttentionKernel,
+  codeProductKernel,
   columnSumKernel,
   crossEntropyKernel,
   crossEntropyGradKernel,
@@ -39,13 +43,18 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   fakeQuantCodesKernel,
   fakeQuantGradKernel,
   fusedProductKernel,
+  joinHeadsKernel,
   layerNormKernel,
   layerNormGradKernel,
   logSoftmaxKernel,
+  magnitudeHistogramKernel,
+  narrowCodesKernel,
   packCodesKernel,
   scaleCodesKernel,
   segmentSumKernel,
+  splitHeadsKernel,
   squareSumKernel,
   topCandidatesKernel,
   unsortedSegmentSumKernel,
+  valueRangeKernel,
 ];

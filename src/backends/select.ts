@@ -61,6 +61,17 @@ export async function selectBackend(name: BackendName): Promise<BackendReport> {
   };
 }
 
+/** One line on what runs, such as `backend: wasm, 20 compiled kernels, fallbacks: 0`. */
+export function describeBackend({ backend, kernels, fallbacks, execution }: BackendReport): string {
+  const how = {
+    compiled: `${kernels.length} compiled kernels`,
+    loops: `${kernels.length} kernels as JavaScript loops`,
+    none: "no kernels of ours",
+  }[execution];
+  const names = fallbacks.length === 0 ? "" : ` (${fallbacks.join(", ")})`;
+  return `backend: ${backend}, ${how}, fallbacks: ${fallbacks.length}${names}`;
+}
+
 function executionOn(backend: string): BackendReport["execution"] {
   if (backend === "wasm" && runsCompiledKernels(tf.backend())) return "compiled";
   return backend === "wasm" || backend === "cpu" ? "loops" : "none";

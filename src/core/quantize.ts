@@ -239,7 +239,8 @@ function gradientRun(
       below.add(i - start, d);
       dx[i] = 0;
     } else {
-      dx[i] = v === v ? d : 0;
+      // Neither where x or the clip is NaN.
+      dx[i] = v >= lowest && v <= highest ? d : 0;
     }
   }
   return grid.qmin === 0 ? above.sum : above.sum + (grid.qmin / grid.qmax) * below.sum;

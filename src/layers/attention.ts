@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { attentionSoftmax } from "../ops/attention-softmax.ts";
 import { gatherHeads, type KeptKeys, type KeptMemory } from "../ops/cached-attention.ts";
+import { joinHeads } from "../ops/heads.ts";
 import type { Pass } from "../quant/pass.ts";
 import { QuantDense } from "./dense.ts";
 import { dropoutIn } from "./dropout.ts";
@@ -67,7 +68,7 @@ abstract class Attention extends QuantLayer {
     { keyLengths, causal }: Visibility,
     pass: Pass,
   ): tf.Tensor {
-    const [batch, heads, time, depth] = queries.shape;
+    const depth = queries.shape[3];
     const name = `${this.name}/scores`;
     const raw = product(queries, keys, { name, pass, transposeB: true });
     // After the product, so that the product's operands stay on their grids.
@@ -78,8 +79,7 @@ abstract class Attention extends QuantLayer {
     const context = product(dropped, values, {
       ...{ name: `${this.name}/context`, pass, fallsOnTies: true },
     });
-    const joined = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, time, heads * depth]);
-    return this.#leave(joined, pass);
+    return this.#leave(joinHeads(context as tf.Tensor4D), pass);
   }
 
   /**

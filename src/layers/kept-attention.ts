@@ -4,8 +4,8 @@ import {
   cachedAttention,
   type CachedAttentionOptions,
   type KeptKeys,
-  MOST_PACKED_CODE,
-  packCodes,
+  MOST_NARROW_CODE,
+  narrowCodes,
 } from "../ops/cached-attention.ts";
 import type { Pass, TensorGrid } from "../quant/pass.ts";
 import { valuesOf } from "./product.ts";
@@ -27,7 +27,7 @@ export function isFused({ queries, cells, softmax }: AttentionGrids, pass: Pass)
   const multipliesCodes = pass.products === "codes";
   if (cells?.compat === "neurst" && (!multipliesCodes || softmax === null)) return false;
   if (cells === null || !multipliesCodes) return true;
-  const fits = (grid: TensorGrid): boolean => grid.maxAbsCode <= MOST_PACKED_CODE;
+  const fits = (grid: TensorGrid): boolean => grid.maxAbsCode <= MOST_NARROW_CODE;
   return queries !== null && fits(queries) && fits(cells);
 }
 
@@ -39,7 +39,7 @@ export function keepColumns(
   pass: Pass,
 ): tf.Tensor2D {
   const holdsCodes = grids.cells?.holdsCodes === true;
-  return holdsCodes && isFused(grids, pass) ? packCodes(projection, count) : projection;
+  return holdsCodes && isFused(grids, pass) ? narrowCodes(projection, count) : projection;
 }
 
 /** softmax(q·kᵀ/√d)·v of one query a row, [rows, units], in one operation. */

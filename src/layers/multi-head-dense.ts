@@ -1,6 +1,7 @@
 /** The linear maps around attention: into heads, and from heads back. */
 import * as tf from "@tensorflow/tfjs";
 import { ConfigError } from "../errors.ts";
+import { splitHeads } from "../ops/heads.ts";
 import type { Pass, TensorGrid } from "../quant/pass.ts";
 import { glorotUniform } from "./initial-weights.ts";
 import { asRows, firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
@@ -57,15 +58,9 @@ export class MultiHeadDense extends QuantLayer {
   splitHeads(x: tf.Tensor, pass: Pass): tf.Tensor4D[] {
     const [batch, time] = x.shape as [number, number];
     const { parts, numHeads } = this;
-    const heads = tf.reshape(this.project(x, pass), [
-      batch,
-      time,
-      parts * numHeads,
-      this.units / numHeads,
-    ]);
-    const headMajor = tf.transpose(heads, [0, 2, 1, 3]);
-    const results = parts === 1 ? [headMajor] : tf.split(headMajor, parts, 1);
-    return results.map((part) => this.markOperand(part as tf.Tensor4D, "output", pass));
+    const rows = tf.reshape<tf.Rank.R3>(this.project(x, pass), [batch, time, parts * this.units]);
+    const results = splitHeads(rows, parts, numHeads);
+    return results.map((part) => this.markOperand(part, "output", pass));
   }
 
   /** @param x [..., width] @returns [rows, parts·units] for use in products, not yet split */

@@ -7,7 +7,7 @@ import type { Quantizer } from "../quant/quantizers.ts";
 export function cachedWeight(pass: Pass, weight: tf.LayerVariable): QuantizedWeight {
   let cached = pass.weights.get(weight.name);
   if (cached === undefined) {
-    cached = { values: null, codes: null };
+    cached = { values: null, codes: null, packed: new Map() };
     pass.weights.set(weight.name, cached);
   }
   return cached;
@@ -18,17 +18,25 @@ export function recordGrid(
   x: tf.Tensor,
   quantizer: Quantizer,
   pass: Pass,
-  holdsCodes: boolean,
+  holds: { readonly codes: boolean; readonly weight?: QuantizedWeight },
 ): void {
-  pass.grids.set(x.dataId, gridIn(pass, quantizer, holdsCodes));
+  pass.grids.set(x.dataId, gridIn(pass, quantizer, holds));
 }
 
 /** The grid of a quantizer's results in a pass. */
-export function gridIn(pass: Pass, quantizer: Quantizer, holdsCodes: boolean): TensorGrid {
+export function gridIn(
+  pass: Pass,
+  quantizer: Quantizer,
+  holds: { readonly codes: boolean; readonly weight?: QuantizedWeight },
+): TensorGrid {
   const { path, bits, maxAbsCode, axis } = quantizer;
   const { compat } = quantizer.spec;
   const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
-  return { quantizer: path, bits, compat, maxAbsCode, axis, scale, holdsCodes };
+  return {
+    ...{ quantizer: path, bits, compat, maxAbsCode, axis, scale },
+    holdsCodes: holds.codes,
+    weight: holds.weight ?? null,
+  };
 }
 
 function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {

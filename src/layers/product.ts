@@ -3,10 +3,11 @@
  * product of every layer goes through this file, so the placement report misses none.
  */
 import * as tf from "@tensorflow/tfjs";
-import { codeProduct } from "../ops/code-product.ts";
+import { codeProduct, packCodes } from "../ops/code-product.ts";
 import { fusedProduct } from "../ops/fused-product.ts";
 import { linear } from "../ops/linear.ts";
-import type { Pass, TensorGrid } from "../quant/pass.ts";
+import type { Pass, QuantizedWeight, TensorGrid } from "../quant/pass.ts";
+import { keepIn } from "./pass-cache.ts";
 
 /** Which product this is, and how its operands lie. */
 export interface ProductOptions {
@@ -37,7 +38,7 @@ export function product(a: tf.Tensor, b: tf.Tensor, options: ProductOptions): tf
     }
     return tf.matMul(valuesOf(a, pass), valuesOf(b, pass), false, transposeB);
   }
-  return productOfCodes(a, b, { left, right, transposeB });
+  return productOfCodes(a, b, { left, right, transposeB, pass });
 }
 
 /**
@@ -58,8 +59,8 @@ export function linearProduct(
   if (pass.products === "values" || left === null || right === null) {
     return linear(valuesOf<tf.Tensor2D>(x, pass), valuesOf<tf.Tensor2D>(kernel, pass), bias);
   }
-  const y = productOfCodes(x, kernel, { left, right, transposeB: false });
-  return (bias === null ? y : tf.add(y, bias)) as tf.Tensor2D;
+  const operands = { left, right, transposeB: false, pass };
+  return productOfCodes(x, kernel, operands, bias) as tf.Tensor2D;
 }
 
 /** The tensor's values: code · scale where it holds codes, else the tensor itself. */
@@ -83,16 +84,35 @@ interface Operands {
 function productOfCodes(
   a: tf.Tensor,
   b: tf.Tensor,
-  grids: { left: TensorGrid; right: TensorGrid; transposeB: boolean },
+  operands: { left: TensorGrid; right: TensorGrid; transposeB: boolean; pass: Pass },
+  bias: tf.Tensor1D | null = null,
 ): tf.Tensor {
-  const { left, right, transposeB } = grids;
-  return codeProduct(codesOf(a, left), codesOf(b, right), {
-    transposeB,
+  const { left, right, transposeB, pass } = operands;
+  const codes = codesOf(b, right);
+  const layout = { transposeB, maxAbsB: right.maxAbsCode };
+  return codeProduct(codesOf(a, left), codes, {
+    ...layout,
     maxAbsA: left.maxAbsCode,
-    maxAbsB: right.maxAbsCode,
     scaleA: left.scale!,
     scaleB: right.scale!,
+    bias,
+    packedB: right.weight === null ? null : packedIn(pass, right.weight, codes, layout),
   });
+}
+
+/** A weight's codes, laid out for products once for each pass. */
+function packedIn(
+  pass: Pass,
+  weight: QuantizedWeight,
+  codes: tf.Tensor,
+  layout: { readonly transposeB: boolean; readonly maxAbsB: number },
+): tf.Tensor | null {
+  if (codes.rank !== 2) return null;
+  const known = weight.packed.get(layout.transposeB);
+  if (known !== undefined) return known;
+  const packed = packCodes(codes as tf.Tensor2D, layout);
+  if (packed !== null) weight.packed.set(layout.transposeB, keepIn(pass, packed));
+  return packed;
 }
 
 /** Codes of a tensor on a grid. Dividing code · scale by scale is off by less than half a step. */

@@ -178,7 +178,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
     const cached = cachedWeight(pass, weight);
     if (cached.values === null) {
       cached.values = keepIn(pass, quantizer.apply(weight.read()));
-      recordGrid(cached.values, quantizer, pass, false);
+      recordGrid(cached.values, quantizer, pass, { codes: false, weight: cached });
     }
     return cached.values;
   }
@@ -192,7 +192,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
     const cached = cachedWeight(pass, weight);
     if (cached.codes === null) {
       cached.codes = keepIn(pass, quantizer.codes(weight.read()));
-      recordGrid(cached.codes, quantizer, pass, true);
+      recordGrid(cached.codes, quantizer, pass, { codes: true, weight: cached });
     }
     return cached.codes;
   }
@@ -205,7 +205,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
     if (pass?.skipQuantization === true) return x;
     pass?.onCodes?.(quantizer.path, quantizer.codes(x));
     const values = quantizer.apply(x);
-    if (pass !== undefined) recordGrid(values, quantizer, pass, false);
+    if (pass !== undefined) recordGrid(values, quantizer, pass, { codes: false });
     return values;
   }
 
@@ -228,7 +228,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
   protected markOperand<T extends tf.Tensor>(x: T, name: string, pass: Pass): T {
     const quantizer = this.#activationQuantizer(name);
     if (quantizer !== null && pass.skipQuantization !== true) {
-      recordGrid(x, quantizer, pass, pass.products === "codes");
+      recordGrid(x, quantizer, pass, { codes: pass.products === "codes" });
     }
     return x;
   }
@@ -237,7 +237,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
   protected operandGrid(name: string, pass: Pass): TensorGrid | null {
     const quantizer = this.#activationQuantizer(name);
     if (quantizer === null || pass.skipQuantization === true) return null;
-    return gridIn(pass, quantizer, pass.products === "codes");
+    return gridIn(pass, quantizer, { codes: pass.products === "codes" });
   }
 
   /** Makes a layer's weights part of this one's: listed, saved, loaded and disposed with it. */

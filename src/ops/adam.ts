@@ -33,7 +33,7 @@ export interface AdamState {
  */
 export function adamUpdate(update: AdamStep): AdamState {
   const { value, gradient, m, v, beta1, beta2, epsilon, step } = update;
-  const correction = Math.sqrt(1 - beta2 ** step) / (1 - beta1 ** step);
+  const correction = Math.sqrt(1 - power(beta2, step)) / (1 - power(beta1, step));
   const rate = update.learningRate * correction;
   const attributes = { rate, beta1, beta2, epsilon };
   const outputs = runKernel("QatAdam", { value, gradient, m, v }, attributes, () => {
@@ -43,4 +43,15 @@ export function adamUpdate(update: AdamStep): AdamState {
     return [tf.sub(value, change), newM, newV];
   });
   return { value: outputs[0]!, m: outputs[1]!, v: outputs[2]! };
+}
+
+/** base^exponent by squaring, in float64: unlike the engine's own, the same on every engine. */
+function power(base: number, exponent: number): number {
+  let result = 1;
+  let square = base;
+  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) result *= square;
+    square *= square;
+  }
+  return result;
 }

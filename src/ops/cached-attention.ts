@@ -8,13 +8,13 @@ import { runKernel } from "./kernel.ts";
 
 /**
  * Cells: float32 values or codes, in which each position's `units` keys and then as many values
- * begin at a column that the options name; or codes packed by {@link packCodes}.
+ * begin at a column that the options name; or codes narrow by {@link narrowCodes}.
  */
 export type KeptKeys = KeptPast | KeptMemory;
 
 /** A row's own past: each step left one tensor, and rows may come from other rows since. */
 export interface KeptPast {
-  /** [rows of that step, width], or packed; one for each step, this one's included. */
+  /** [rows of that step, width], or narrow; one for each step, this one's included. */
   readonly steps: readonly tf.Tensor2D[];
   /** int32 [rows, steps]: the row of each step's tensor that is this row's. */
   readonly ancestors: tf.Tensor2D;
@@ -22,7 +22,7 @@ export interface KeptPast {
 
 /** A memory that several rows share. */
 export interface KeptMemory {
-  /** [sentences, time, width], or packed. */
+  /** [sentences, time, width], or narrow. */
   readonly memory: tf.Tensor3D;
   /** int32 [rows]: the sentence of each row. */
   readonly sentences: tf.Tensor1D;
@@ -35,7 +35,7 @@ export interface CachedAttentionOptions {
   readonly heads: number;
   /** Width of keys, and of values, over all heads. */
   readonly units: number;
-  /** Column at which a cell's keys begin; of no meaning where cells are packed. */
+  /** Column at which a cell's keys begin; of no meaning where cells are narrow. */
   readonly column: number;
   /** Scales (float32 scalars) where queries and cells hold codes; null where they hold values. */
   readonly scales: { readonly queries: tf.Tensor; readonly cells: tf.Tensor } | null;
@@ -43,8 +43,8 @@ export interface CachedAttentionOptions {
   readonly softmax: { readonly bits: number; readonly rounding: Rounding } | null;
 }
 
-/** Largest absolute code that {@link packCodes} keeps, and that sums in int32 allow for. */
-export const MOST_PACKED_CODE = 128;
+/** Largest absolute code that {@link narrowCodes} keeps, and that sums in int32 allow for. */
+export const MOST_NARROW_CODE = 128;
 
 /**
  * softmax(q·kᵀ·depth^−½)·v for one query of each row; probabilities are rounded onto their grid.
@@ -64,9 +64,9 @@ export function cachedAttention(
   if (scales !== null) {
     Object.assign(inputs, { queryScale: scales.queries, cellScale: scales.cells });
   }
-  const packed = inputs["cell0"]!.dtype === "int32";
+  const narrow = inputs["cell0"]!.dtype === "int32";
   const attributes = {
-    ...{ heads, units, column, packed },
+    ...{ heads, units, column, narrow },
     ...{ softmaxBits: softmax?.bits ?? 0, rounding: softmax?.rounding ?? "half_even" },
   };
   return runKernel("QatCachedAttention", inputs, attributes, () => [
@@ -94,7 +94,7 @@ export interface KeptHeads {
   readonly keyLengths: tf.Tensor1D | null;
 }
 
-/** Copies each row's keys and values together, in order. Cells must not be packed. */
+/** Copies each row's keys and values together, in order. Cells must not be narrow. */
 export function gatherHeads(
   queries: tf.Tensor2D,
   kept: KeptKeys,
@@ -134,7 +134,7 @@ function composition(
 ): tf.Tensor2D {
   const { units, heads, scales, softmax } = options;
   const { queries, keys, values, keyLengths } = gatherHeads(rows, kept, options);
-  const bounds = { maxAbsA: MOST_PACKED_CODE, maxAbsB: MOST_PACKED_CODE };
+  const bounds = { maxAbsA: MOST_NARROW_CODE, maxAbsB: MOST_NARROW_CODE };
   const sums =
     scales === null
       ? tf.matMul(queries, keys, false, true)
@@ -158,7 +158,7 @@ function weightedValues(
   const spec: FakeQuantSpec = { kind: "softmax", axis: null, compat: "none", ...softmax };
   if (scale === null) return tf.matMul(fakeQuant(p, null, spec), values);
   return codeProduct(fakeQuantCodes(p, null, spec), values, {
-    ...{ maxAbsA: 2 ** softmax.bits - 1, maxAbsB: MOST_PACKED_CODE },
+    ...{ maxAbsA: 2 ** softmax.bits - 1, maxAbsB: MOST_NARROW_CODE },
     ...{ scaleA: tf.scalar(2 ** -softmax.bits), scaleB: scale },
   });
 }
@@ -167,10 +167,10 @@ function weightedValues(
  * Keeps the last `count` columns of codes in one byte each: int32 [rows, ⌈count/4⌉], four codes a
  * number, lowest byte first. Where there is no kernel for it, all of x as it is.
  *
- * @param x float32 codes of at most {@link MOST_PACKED_CODE}, [rows, columns]
+ * @param x float32 codes of at most {@link MOST_NARROW_CODE}, [rows, columns]
  * @returns what the caller disposes
  * @throws {CheckpointError} for NaN
  */
-export function packCodes(x: tf.Tensor2D, count: number): tf.Tensor2D {
-  return runKernel("QatPackCodes", { x }, { count }, () => [tf.clone(x)])[0] as tf.Tensor2D;
+export function narrowCodes(x: tf.Tensor2D, count: number): tf.Tensor2D {
+  return runKernel("QatNarrowCodes", { x }, { count }, () => [tf.clone(x)])[0] as tf.Tensor2D;
 }

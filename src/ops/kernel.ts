@@ -10,6 +10,7 @@ export const KERNEL_NAMES = [
   "QatAttentionSoftmax",
   "QatAttentionSoftmaxGrad",
   "QatCachedAttention",
+  "QatCodeProduct",
   "QatColumnSum",
   "QatCrossEntropy",
   "QatCrossEntropyGrad",
@@ -19,14 +20,19 @@ export const KERNEL_NAMES = [
   "QatFakeQuantCodes",
   "QatFakeQuantGrad",
   "QatFusedProduct",
+  "QatJoinHeads",
   "QatLayerNorm",
   "QatLayerNormGrad",
   "QatLogSoftmax",
+  "QatMagnitudeHistogram",
+  "QatNarrowCodes",
   "QatPackCodes",
   "QatScaleCodes",
   "QatSegmentSum",
+  "QatSplitHeads",
   "QatSquareSum",
   "QatTopCandidates",
+  "QatValueRange",
 ] as const;
 
 /** Name of one of our kernels. */
@@ -34,6 +40,12 @@ export type KernelName = (typeof KERNEL_NAMES)[number];
 
 /** Values that a kernel's attributes may have. */
 export type KernelAttributes = Record<string, number | string | boolean>;
+
+/** Whether the current backend has the kernel `name`. */
+export function hasKernel(name: KernelName): boolean {
+  // The registry's type hides that an unknown kernel is undefined.
+  return (tf.getKernel(name, tf.getBackend()) as tf.KernelConfig | undefined) !== undefined;
+}
 
 /**
  * Runs the current backend's kernel `name`, or the composition where there is no such kernel.
@@ -47,9 +59,7 @@ export function runKernel(
   attributes: KernelAttributes,
   composition: () => tf.Tensor[],
 ): tf.Tensor[] {
-  // The registry's type hides that an unknown kernel is undefined.
-  const kernel = tf.getKernel(name, tf.getBackend()) as tf.KernelConfig | undefined;
-  if (kernel === undefined) return tf.tidy(composition);
+  if (!hasKernel(name)) return tf.tidy(composition);
   const out = tf.engine().runKernel<tf.Tensor | tf.Tensor[]>(name, inputs, attributes);
   return Array.isArray(out) ? out : [out];
 }
@@ -67,10 +77,41 @@ export function withGradient(
 ): tf.Tensor {
   const operation = tf.customGrad((...inputsAndSave) => {
     const save = inputsAndSave[inputs.length] as (tensors: tf.Tensor[]) => void;
+    let saved: tf.Tensor[] = [];
+    const value = forward((tensors) => (saved = tensors));
+    // Not before: where the forward pass fails nobody would free what the engine keeps.
+    save(saved);
     return {
-      value: forward(save),
+      value,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => backward(dy, saved),
     };
   });
   return operation(...inputs);
+}
+
+/** The part of the engine that TensorFlow.js keeps to itself: operations of several results. */
+interface MultiResultEngine {
+  runKernelFunc(call: {
+    inputs: Record<string, tf.Tensor>;
+    forwardFunc: () => tf.Tensor[];
+    /** Receives one gradient, or a list where there are several results. */
+    backwardsFunc: (dys: tf.Tensor | tf.Tensor[]) => Record<string, () => tf.Tensor>;
+  }): tf.Tensor[];
+}
+
+/**
+ * An operation on one tensor with several results and a hand-written gradient, which
+ * {@link withGradient} cannot express. `backward` receives the gradients of all results.
+ */
+export function withGradientOfMany(
+  x: tf.Tensor,
+  forward: () => tf.Tensor[],
+  backward: (dys: tf.Tensor[]) => tf.Tensor,
+): tf.Tensor[] {
+  const engine = tf.engine() as unknown as MultiResultEngine;
+  return engine.runKernelFunc({
+    inputs: { x },
+    forwardFunc: forward,
+    backwardsFunc: (dys) => ({ x: () => backward([dys].flat()) }),
+  });
 }

@@ -78,7 +78,7 @@ function observe(
     if (kind === undefined) return;
     const histogram = histograms.get(path) ?? new MagnitudeHistogram();
     histograms.set(path, histogram);
-    histogram.add(x.dataSync<"float32">(), kind, path);
+    histogram.add(x, kind, path);
   };
   for (const forward of forwardPasses) {
     withPass({ skipQuantization: true, observe: see }, (pass) => {

@@ -1,7 +1,9 @@
 /** What calibration sees of a tensor: how often each magnitude occurs. */
+import * as tf from "@tensorflow/tfjs";
 import { gridOf } from "../core/affine.ts";
 import type { QuantKind, Rounding } from "../core/qtype.ts";
 import { TrainingError } from "../errors.ts";
+import { magnitudeHistogram, valueRange } from "../ops/observe.ts";
 
 /**
  * How an observed range becomes a clip.
@@ -31,31 +33,31 @@ export class MagnitudeHistogram {
   }
 
   /**
-   * Counts the magnitudes of values; negative ones count as zero for a `relu` quantizer's tensor,
-   * because they cannot be represented.
+   * Counts the magnitudes of a tensor's values; negative ones count as zero for a `relu` quantizer's
+   * tensor, because they cannot be represented. Waits for the backend.
+   * @param x float32
    * @param where names the tensor in messages
    * @throws {TrainingError} for NaN or an infinity
    */
-  add(values: Float32Array, kind: QuantKind, where: string): void {
-    const magnitude = kind === "relu" ? (v: number) => Math.max(v, 0) : Math.abs;
-    let largest = this.#largest;
-    for (const v of values) {
-      if (!Number.isFinite(v)) {
-        throw new TrainingError(
-          `calibration, "${where}": expected finite values, received ${v}. ` +
-            `Check the weights and the training text.`,
-        );
-      }
-      largest = Math.max(largest, magnitude(v));
+  add(x: tf.Tensor, kind: QuantKind, where: string): void {
+    const positive = kind === "relu";
+    const range = tf.tidy(() => valueRange(x).dataSync<"float32">());
+    const [least, most] = x.size === 0 ? [0, 0] : (range as unknown as [number, number]);
+    for (const value of [least, most]) {
+      if (Number.isFinite(value)) continue;
+      throw new TrainingError(
+        `calibration, "${where}": expected finite values, received ${value}. ` +
+          `Check the weights and the training text.`,
+      );
     }
+    const largest = Math.max(this.#largest, positive ? 0 : -least, most);
     this.#largest = largest;
     if (this.#width === 0 && largest > 0) this.#width = largest / CELLS;
     while (this.#width > 0 && largest > this.#width * CELLS) this.#double();
-    for (const v of values) {
-      const cell = this.#width === 0 ? 0 : Math.floor(magnitude(v) / this.#width);
-      this.#counts[Math.min(cell, CELLS - 1)]! += 1;
-    }
-    this.#total += values.length;
+    const spec = { cells: CELLS, width: this.#width, positive };
+    const counts = tf.tidy(() => magnitudeHistogram(x, spec).dataSync<"int32">());
+    for (let cell = 0; cell < CELLS; cell++) this.#counts[cell]! += counts[cell]!;
+    this.#total += x.size;
   }
 
   /** The clip that a method chooses for a kind at a bit width; 0 where every value was 0. */

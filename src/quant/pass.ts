@@ -22,6 +22,8 @@ export interface TensorGrid {
   readonly scale: tf.Tensor | null;
   /** True where the tensor holds the integer codes themselves instead of code · scale. */
   readonly holdsCodes: boolean;
+  /** The pass' entry of the weight that the tensor is; null for activations. */
+  readonly weight: QuantizedWeight | null;
 }
 
 /** One matrix product as it ran: a row of the placement report. */
@@ -45,6 +47,8 @@ export interface QuantizedWeight {
   values: tf.Tensor | null;
   /** The integer codes as float32; null until asked for. */
   codes: tf.Tensor | null;
+  /** The codes as bytes, laid out for products, by whether the product transposes the weight. */
+  readonly packed: Map<boolean, tf.Tensor>;
 }
 
 /** Settings and shared state of one forward pass. */
@@ -96,9 +100,10 @@ export function createPass(options: PassOptions = {}): Pass {
 
 /** Disposes the quantized weights and scales that a pass has kept. */
 export function disposePass(pass: Pass): void {
-  for (const { values, codes } of pass.weights.values()) {
+  for (const { values, codes, packed } of pass.weights.values()) {
     values?.dispose();
     codes?.dispose();
+    for (const tensor of packed.values()) tensor.dispose();
   }
   for (const scale of pass.scales.values()) scale.dispose();
   pass.weights.clear();

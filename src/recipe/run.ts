@@ -1,5 +1,5 @@
 /** Runs a recipe: the entry decides what happens. */
-import { selectBackend } from "../backends/select.ts";
+import { describeBackend, selectBackend } from "../backends/select.ts";
 import { runEval, runSeqEval } from "./run-eval.ts";
 import { runPredict } from "./run-predict.ts";
 import type { RunContext, RunReport } from "./run-report.ts";
@@ -12,8 +12,10 @@ import type { Recipe } from "./schema.ts";
  * @throws what the parts throw: configuration, data, checkpoint and training errors
  */
 export async function runRecipe(recipe: Recipe, context: RunContext): Promise<RunReport> {
-  const { backend, notice } = await selectBackend(recipe.run.backend);
+  const selected = await selectBackend(recipe.run.backend);
+  const { backend, notice } = selected;
   if (notice !== null) context.reporter.note(notice);
+  context.reporter.note(describeBackend(selected));
   const report = await runEntry(recipe, context);
   return { ...report, json: { entry: recipe.entry.class, backend, ...report.json } };
 }

@@ -1,5 +1,5 @@
 /** Translates lines with a trained model. */
-import { selectBackend } from "../backends/select.ts";
+import { describeBackend, selectBackend } from "../backends/select.ts";
 import { createModelScorer } from "../models/scorer.ts";
 import { loadModel } from "./load-model.ts";
 import type { RunReporter } from "./run-reporter.ts";
@@ -33,8 +33,10 @@ export async function translateText(
   options: TranslateTextOptions,
 ): Promise<TextTranslations> {
   const { recipe } = recipeOfModel(path, options.flags);
-  const { backend, notice } = await selectBackend(recipe.run.backend);
+  const selected = await selectBackend(recipe.run.backend);
+  const { backend, notice } = selected;
   if (notice !== null) options.reporter.note(notice);
+  options.reporter.note(describeBackend(selected));
   const { model, task, format } = loadModel(path, recipe);
   const scorer = createModelScorer(model);
   try {

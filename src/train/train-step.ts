@@ -82,7 +82,7 @@ function taskGradients(setup: StepSetup, batches: readonly Batch[], dropout: Dro
   for (const batch of batches) {
     const tensors = batchTensors(batch);
     const result = withPass({ training: true, dropout }, (pass) =>
-      tf.variableGrads(() => {
+      gradientsOf(() => {
         const { total } = sequenceLoss(setup.model, tensors, setup.labelSmoothing, pass);
         return total.div(targetTokens);
       }, [...setup.trained.values()]),
@@ -91,6 +91,23 @@ function taskGradients(setup: StepSetup, batches: readonly Batch[], dropout: Dro
     addGradients(gradients, setup, result.grads);
   }
   return { loss, gradients };
+}
+
+/** tf.variableGrads, which leaves what it saved for the backward pass behind where it fails. */
+function gradientsOf(
+  loss: () => tf.Scalar,
+  variables: tf.Variable[],
+): ReturnType<typeof tf.variableGrads> {
+  try {
+    return tf.variableGrads(loss, variables);
+  } catch (error) {
+    const { state } = tf.engine() as unknown as {
+      state: { activeTape: { saved?: tf.Tensor[] }[] | null };
+    };
+    for (const { saved } of state.activeTape ?? []) tf.dispose(saved ?? []);
+    state.activeTape = null;
+    throw error;
+  }
 }
 
 function add(a: number, b: number): number {
@@ -105,7 +122,7 @@ function addPenalty(setup: StepSetup, gradients: Gradients): tf.Scalar {
   const clips = [...setup.trained].filter(([name]) => isClipName(name)).map(([, clip]) => clip);
   const { penalty } = QUANT_STRATEGIES[quant.strategy];
   if (clips.length === 0) return penalty(quantizers);
-  const result = tf.variableGrads(() => penalty(quantizers), clips);
+  const result = gradientsOf(() => penalty(quantizers), clips);
   addGradients(gradients, setup, result.grads);
   return result.value;
 }

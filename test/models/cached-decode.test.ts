@@ -166,11 +166,13 @@ describeBackends("a Transformer", (backend) => {
 
   it.each(["values", "codes"] as const)("says that weights are not finite: %s", (products) => {
     const model = makeTinyTransformer();
-    const name = [...model.variables.keys()].find((n) => /layer_1.*qkv_transform\/kernel$/.test(n));
-    const kernel = model.variables.get(name!)!;
-    const broken = kernel.dataSync().fill(NaN, 30, 31);
+    const name = [...model.variables.keys()].find((n) =>
+      /Decoder.*layer_1.*qkv_transform\/bias$/.test(n),
+    );
+    const bias = model.variables.get(name!)!;
+    const broken = bias.dataSync().fill(NaN, 30, 31);
     tf.tidy(() => {
-      kernel.assign(tf.tensor(broken, kernel.shape));
+      bias.assign(tf.tensor(broken, bias.shape));
     });
     const scorer = createModelScorer(model, products);
     const decode = (): unknown => beamSearch(scorer, SOURCES, { special: TINY_SPECIAL });

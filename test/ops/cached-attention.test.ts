@@ -5,7 +5,7 @@ import { attendToCells, type CachedCell } from "../../src/core/cached-attention.
 import type { Rounding } from "../../src/core/qtype.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { CheckpointError } from "../../src/errors.ts";
-import { cachedAttention, type KeptKeys, packCodes } from "../../src/ops/cached-attention.ts";
+import { cachedAttention, type KeptKeys, narrowCodes } from "../../src/ops/cached-attention.ts";
 import { describeVariants, expectFlatMemory } from "../helpers/backend-variants.ts";
 import { expectClose } from "../helpers/numeric.ts";
 
@@ -98,7 +98,7 @@ function attendToPast(c: Case, past: ReturnType<typeof makePast>, ancestors = pa
     const units = c.heads * c.depth;
     const tensors = past.steps.map(({ data, rows }) => tf.tensor2d(data, [rows, 3 * units]));
     const kept = {
-      steps: c.codes ? tensors.map((step) => packCodes(step, 2 * units)) : tensors,
+      steps: c.codes ? tensors.map((step) => narrowCodes(step, 2 * units)) : tensors,
       ancestors: tf.tensor2d(ancestors, [c.rows, c.keys], "int32"),
     };
     return attend(c, tensors.at(-1)!, kept, units).dataSync() as Float32Array;
@@ -135,7 +135,7 @@ describeVariants("cachedAttention", ({ mode }) => {
       }));
     const received = tf.tidy(() => {
       const flat = tf.tensor2d(data, [3 * c.keys, 2 * units]);
-      const cells = c.codes ? packCodes(flat, 2 * units) : flat;
+      const cells = c.codes ? narrowCodes(flat, 2 * units) : flat;
       const kept = {
         memory: tf.reshape<tf.Rank.R3>(cells, [3, c.keys, cells.shape[1]]),
         ...{ sentences: tf.tensor1d(sentences, "int32"), lengths: tf.tensor1d(lengths, "int32") },

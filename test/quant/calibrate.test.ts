@@ -1,20 +1,33 @@
-import { describe, expect, it } from "vitest";
+import * as tf from "@tensorflow/tfjs";
+import { expect, it } from "vitest";
 import { MagnitudeHistogram } from "../../src/quant/observers.ts";
+import { describeVariants } from "../helpers/backend-variants.ts";
 
 const ACT8 = { kind: "act", bits: 8, rounding: "half_even" } as const;
 
-describe("MagnitudeHistogram", () => {
+function add(
+  histogram: MagnitudeHistogram,
+  values: ArrayLike<number>,
+  kind: "act" | "relu" = "act",
+  where = "x",
+): void {
+  tf.tidy(() => {
+    histogram.add(tf.tensor1d(Float32Array.from(values)), kind, where);
+  });
+}
+
+describeVariants("MagnitudeHistogram", () => {
   it("keeps the largest magnitude, whatever the order and the growth of the range", () => {
     const histogram = new MagnitudeHistogram();
     for (const v of [0, 0.001, -3, 2, 1e4, -0.5]) {
-      histogram.add(Float32Array.of(v), "act", "x");
+      add(histogram, [v]);
     }
     expect(histogram.clip("max", ACT8)).toBe(1e4);
   });
 
   it("does not count what a relu tensor cannot hold", () => {
     const histogram = new MagnitudeHistogram();
-    histogram.add(Float32Array.of(-8, 2), "relu", "x");
+    add(histogram, [-8, 2], "relu");
     expect(histogram.largest).toBe(2);
   });
 
@@ -22,7 +35,7 @@ describe("MagnitudeHistogram", () => {
     const histogram = new MagnitudeHistogram();
     const values = Float32Array.from({ length: 100_000 }, (_, i) => Math.sin(i));
     values[0] = 16;
-    histogram.add(values, "act", "x");
+    add(histogram, values);
     expect(histogram.clip("percentile", ACT8)).toBeCloseTo(1, 1);
     // At 8 bits the wide grid's error, 1e5·(16/127)²/12, exceeds the one outlier's (16 − c)².
     const best = histogram.clip("mse", ACT8);
@@ -40,14 +53,14 @@ describe("MagnitudeHistogram", () => {
 
   it("gives 0 for a tensor of zeros", () => {
     const histogram = new MagnitudeHistogram();
-    histogram.add(new Float32Array(4), "act", "x");
+    add(histogram, [0, 0, 0, 0]);
     expect(histogram.clip("mse", ACT8)).toBe(0);
   });
 
   it.each([NaN, Infinity, -Infinity])("refuses %s", (bad) => {
     const histogram = new MagnitudeHistogram();
     expect(() => {
-      histogram.add(Float32Array.of(1, bad), "act", "encoder/output_ln");
+      add(histogram, [1, bad], "act", "encoder/output_ln");
     }).toThrow(/encoder\/output_ln.*expected finite/);
   });
 });

@@ -21,7 +21,7 @@ import {
 } from "../helpers/quantized-lohelp.ts";
 import { decoderInput } from "../helpers/tiny-transformer.ts";
 
-const SENTENCES = 60;
+const SENTENCES = 200;
 const DATA = new URL("../../data/lohelp-en-de/", import.meta.url);
 
 function textOf(name: string): string {

@@ -35,13 +35,13 @@ export function softmaxGrid({ attributes }: Pick<KernelCall, "attributes">): Gri
   return softmaxBits === 0 ? null : gridOf("softmax", softmaxBits, 1, rounding);
 }
 
-/** Elements from one cell to the next, and from its begin to its first key; bytes where packed. */
+/** Elements from one cell to the next, and from its begin to its first key; bytes where narrow. */
 export function cellLayout({ attributes, shape }: Pick<KernelCall, "attributes" | "shape">): {
   stride: number;
   column: number;
 } {
   const width = shape("cell0").at(-1)!;
-  if (attributes["packed"] === true) return { stride: 4 * width, column: 0 };
+  if (attributes["narrow"] === true) return { stride: 4 * width, column: 0 };
   return { stride: width, column: attributes["column"] as number };
 }
 
@@ -76,21 +76,21 @@ function memoryCells(call: KernelCall): CellsOf {
 
 function cellData(call: KernelCall, time: number): CachedCell["data"] {
   const name = `cell${time}`;
-  if (call.attributes["packed"] !== true) return call.floats(name);
+  if (call.attributes["narrow"] !== true) return call.floats(name);
   const { buffer, byteOffset, byteLength } = call.ints(name);
   return new Int8Array(buffer, byteOffset, byteLength);
 }
 
 /** x [rows, columns] → the codes of its last `count` columns, four in one int32. */
-export const packCodesKernel: LoopKernel = {
-  name: "QatPackCodes",
+export const narrowCodesKernel: LoopKernel = {
+  name: "QatNarrowCodes",
   outputTypes: ["int32"],
   outputShapes: ({ x }, { count }) => [[x![0]!, Math.ceil((count as number) / 4)]],
   run(call) {
     const x = call.floats("x");
     const [rows, columns] = call.shape("x") as [number, number];
     const count = call.attributes["count"] as number;
-    const { buffer, byteOffset, byteLength } = call.intOut[0]!;
+    const { buffer, byteOffset, byteLength } = call.intOut;
     const bytes = new Int8Array(buffer, byteOffset, byteLength);
     const stride = 4 * Math.ceil(count / 4);
     for (let row = 0; row < rows; row++) {

@@ -20,7 +20,7 @@ export const topCandidatesKernel: LoopKernel = {
       ...{ accumulated: call.floats("accumulated"), factor: factor! },
       ...{ maskedA: maskedA!, maskedB: maskedB! },
     };
-    const [tokens, totals, scores] = [call.intOut[0]!, call.out[1]!, call.out[2]!];
-    topCandidates(logProbs, scoring, { tokens, logProbs: totals, scores });
+    const [totals, scores] = call.out as [Float32Array, Float32Array];
+    topCandidates(logProbs, scoring, { tokens: call.intOut, logProbs: totals, scores });
   },
 };

@@ -30,6 +30,8 @@ export class WasmContext {
     if (bytes > this.#scratchBytes) {
       const { wasm } = this.backend;
       if (this.#scratch !== 0) wasm._free(this.#scratch);
+      // Allocation may fail: what is freed must not be freed again.
+      this.#scratch = 0;
       this.#scratchBytes = 0;
       this.#scratch = allocate(this.backend, bytes + 16);
       this.#scratchBytes = bytes;

@@ -49,13 +49,14 @@ export function callSimdKernel(
     if (info !== undefined) shapes[key] = info.shape;
   const input = (key: string, dtype: tf.DataType): tf.TensorInfo =>
     checkedInput(kernel.name, inputs[key], key, dtype);
-  const outputs = kernel
-    .outputShapes(shapes, attributes)
-    .map((shape, i) => backend.makeOutput([...shape], kernel.outputTypes?.[i] ?? "float32"));
+  const outputs: tf.TensorInfo[] = [];
   const release = (): void => {
     for (const { dataId } of outputs) backend.disposeData(dataId);
   };
   try {
+    kernel.outputShapes(shapes, attributes).forEach((shape, i) => {
+      outputs.push(backend.makeOutput([...shape], kernel.outputTypes?.[i] ?? "float32"));
+    });
     const isDone = run({
       simd,
       address: (key) => addressOf(backend, input(key, "float32")),

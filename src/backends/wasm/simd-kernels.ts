@@ -1,11 +1,15 @@
 /** All compiled kernels, by the name of the loop kernel that each stands in for. */
 import type { LoopKernel } from "../loop-kernel.ts";
 import type { SimdKernel } from "./simd-call.ts";
-import { cachedAttention, packCodes } from "./simd/cached-attention.ts";
+import { cachedAttention, narrowCodes } from "./simd/cached-attention.ts";
+import { codeProduct, packCodes } from "./simd/code-product.ts";
 import { adam, columnSum, dropout, squareSum } from "./simd/elementwise.ts";
 import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
 import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
+import { fusedProduct } from "./simd/fused-product.ts";
+import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
+import { magnitudeHistogram, valueRange } from "./simd/observers.ts";
 import {
   attentionSoftmax,
   attentionSoftmaxGrad,
@@ -20,6 +24,7 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatAttentionSoftmax: attentionSoftmax,
   QatAttentionSoftmaxGrad: attentionSoftmaxGrad,
   QatCachedAttention: cachedAttention,
+  QatCodeProduct: codeProduct,
   QatColumnSum: columnSum,
   QatCrossEntropy: crossEntropy,
   QatCrossEntropyGrad: crossEntropyGrad,
@@ -28,12 +33,18 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatFakeQuant: fakeQuant,
   QatFakeQuantCodes: fakeQuantCodes,
   QatFakeQuantGrad: fakeQuantGrad,
+  QatFusedProduct: fusedProduct,
+  QatJoinHeads: joinHeads,
   QatLayerNorm: layerNorm,
   QatLayerNormGrad: layerNormGrad,
   QatLogSoftmax: logSoftmax,
+  QatMagnitudeHistogram: magnitudeHistogram,
+  QatNarrowCodes: narrowCodes,
   QatPackCodes: packCodes,
   QatSegmentSum: segmentSum,
+  QatSplitHeads: splitHeads,
   QatSquareSum: squareSum,
   QatTopCandidates: topCandidates,
+  QatValueRange: valueRange,
   UnsortedSegmentSum: segmentSum,
 };

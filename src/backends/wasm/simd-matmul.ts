@@ -14,8 +14,8 @@ export function simdMatMul(
 ): tf.TensorInfo {
   const { backend, simd } = context;
   const { m, k, n, outer, batch, outerA, outerB } = productSizes(a, b, transposed);
-  const out = backend.makeOutput([...outer, m, n], "float32");
   const scratch = context.scratch(simd.gemmScratchBytes());
+  const out = backend.makeOutput([...outer, m, n], "float32");
   const [from, with_, to] = [a, b, out].map((x) => addressOf(backend, x)) as [
     number,
     number,

@@ -3,16 +3,16 @@ import { cellLayout, codeError, softmaxGrid } from "../../loops/cached-attention
 import type { SimdCall, SimdKernel } from "../simd-call.ts";
 
 export const cachedAttention: SimdKernel = (call) => {
-  const isPacked = call.attributes["packed"] === true;
-  // Codes that are not packed come from nowhere but tests.
-  if (call.has("queryScale") !== isPacked) return false;
+  const isNarrow = call.attributes["narrow"] === true;
+  // Codes that are not narrow come from nowhere but tests.
+  if (call.has("queryScale") !== isNarrow) return false;
   const { heads, units } = call.attributes as { heads: number; units: number };
   const [rows, width] = call.shape("queries") as [number, number];
   const isPast = call.has("ancestors");
   const keys = call.shape(isPast ? "ancestors" : "cell0")[1]!;
   const depth = units / heads;
   const { stride, column } = cellLayout(call);
-  const bytes = isPacked ? 1 : 4;
+  const bytes = isNarrow ? 1 : 4;
   const cells = isPast ? keys : 1;
   const addresses = call.scratch(
     call.simd.cachedAttentionScratchBytes(keys, heads, depth) + 4 * cells + 16,
@@ -24,7 +24,7 @@ export const cachedAttention: SimdKernel = (call) => {
     : [0, call.intAddress("sentences"), call.intAddress("lengths")];
   call.simd.cachedAttention(
     ...[call.address("queries"), 4 * width, call.out[0]!, 0, rows, heads, depth, keys],
-    ...[addresses, ...visible, bytes * stride, bytes * column, isPacked ? 1 : 0],
+    ...[addresses, ...visible, bytes * stride, bytes * column, isNarrow ? 1 : 0],
     ...[depth ** -0.5, ...scalesOf(call), scratch],
   );
   return true;
@@ -32,10 +32,10 @@ export const cachedAttention: SimdKernel = (call) => {
 
 /** Writes the address of each cell tensor. */
 function writeAddresses(call: SimdCall, at: number, count: number): void {
-  const isPacked = call.attributes["packed"] === true;
+  const isNarrow = call.attributes["narrow"] === true;
   const view = call.intsAt(at, count);
   for (let i = 0; i < count; i++) {
-    view[i] = isPacked ? call.intAddress(`cell${i}`) : call.address(`cell${i}`);
+    view[i] = isNarrow ? call.intAddress(`cell${i}`) : call.address(`cell${i}`);
   }
 }
 
@@ -52,12 +52,12 @@ function scalesOf(call: SimdCall): number[] {
   return [scoreScale, ...grids, step === 0 ? cellScale : f(step * cellScale)];
 }
 
-export const packCodes: SimdKernel = (call) => {
+export const narrowCodes: SimdKernel = (call) => {
   const [rows, columns] = call.shape("x") as [number, number];
   const count = call.attributes["count"] as number;
   const from = call.address("x") + 4 * (columns - count);
   const outBytes = 4 * Math.ceil(count / 4);
-  const wrong = call.simd.packCodes(from, 4 * columns, call.out[0]!, outBytes, rows, count);
+  const wrong = call.simd.narrowCodes(from, 4 * columns, call.out[0]!, outBytes, rows, count);
   if (wrong >= 0) throw codeError();
   return true;
 };

@@ -1,0 +1,163 @@
+/** The training runs whose steps are timed. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { RandomStream } from "../src/core/random.ts";
+import type { Batch } from "../src/data/batch.ts";
+import { BatchStream } from "../src/data/batch-stream.ts";
+import type { Recipe } from "../src/recipe/schema.ts";
+import { resolveRecipe } from "../src/recipe/sources.ts";
+import { createTranslationTask, readPairs } from "../src/recipe/translation-task.ts";
+import {
+  CORPUS_SEED,
+  CORPUS_SENTENCES,
+  PRETRAINED,
+  SENTENCE_TOKENS,
+  SENTENCES,
+  TRAINING_CONFIGS,
+} from "./settings.ts";
+
+/** Size of a Transformer; both sides share one table, which makes the logits too. */
+export interface ModelSize {
+  readonly vocabulary: number;
+  readonly width: number;
+  readonly filter: number;
+  readonly heads: number;
+  readonly encoderLayers: number;
+  readonly decoderLayers: number;
+  readonly dropout: number;
+}
+
+/** One model with its data and its training settings. */
+export interface Workload {
+  readonly name: "reference" | "shipped";
+  readonly title: string;
+  readonly size: ModelSize;
+  readonly labelSmoothing: number;
+  readonly clipNorm: number | null;
+}
+
+const COMMON = { width: 128, filter: 512, heads: 4 };
+
+export const WORKLOADS: readonly Workload[] = [
+  {
+    name: "reference",
+    title: `reference model (width 128, 2+2 layers, vocabulary 4,000), ${SENTENCES} pairs of ${SENTENCE_TOKENS}+${SENTENCE_TOKENS} tokens`,
+    size: { ...COMMON, vocabulary: 4000, encoderLayers: 2, decoderLayers: 2, dropout: 0 },
+    labelSmoothing: 0.1,
+    clipNorm: null,
+  },
+  {
+    name: "shipped",
+    title:
+      "shipped model (width 128, 3+3 layers, vocabulary 4,139), shipped data, batches by tokens",
+    size: { ...COMMON, vocabulary: 4139, encoderLayers: 3, decoderLayers: 3, dropout: 0.1 },
+    labelSmoothing: 0.1,
+    clipNorm: 1,
+  },
+];
+
+/** A batch as JSON: what programs that are not ours train on. */
+export type PlainBatch = {
+  readonly [K in keyof Omit<Batch, "indices">]: Batch[K] extends Int32Array ? number[] : number;
+};
+
+const FILES = { vocabulary: "vocab.txt", source: "train.src", target: "train.trg" };
+
+/** Writes what a workload needs beyond the shipped files. */
+export function prepareWorkload(workload: Workload, directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  if (workload.name !== "reference") return;
+  // The three special tokens come on top of the file's.
+  const words = Array.from({ length: workload.size.vocabulary - 3 }, (_, i) => `w${i}`);
+  writeFileSync(join(directory, FILES.vocabulary), linesOf(words));
+  for (const [stream, side] of (["source", "target"] as const).entries()) {
+    const random = new RandomStream({ seed: CORPUS_SEED, stream });
+    const sentences = Array.from({ length: CORPUS_SENTENCES }, () =>
+      Array.from({ length: SENTENCE_TOKENS - 1 }, () => words[random.integer(words.length)]!),
+    );
+    writeFileSync(join(directory, FILES[side]), linesOf(sentences.map((s) => s.join(" "))));
+  }
+}
+
+function linesOf(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** The recipe of a run, as run_exp would resolve it; without validation, saved once at the end. */
+export function recipeOf(
+  { name }: Workload,
+  directory: string,
+  run: { readonly quantized: boolean; readonly modelDir: string; readonly steps: number },
+): Recipe {
+  const { quantized, modelDir, steps } = run;
+  const flags = {
+    backend: "wasm",
+    model_dir: modelDir,
+    enable_quant: quantized,
+    train_steps: steps,
+    save_checkpoint_steps: steps,
+    summary_steps: steps,
+  };
+  const { recipe } =
+    name === "reference"
+      ? resolveRecipe({ flags: { ...referenceFlags(directory), ...flags } })
+      : resolveRecipe({
+          configPaths: TRAINING_CONFIGS,
+          flags: { pretrain_model: PRETRAINED, ...flags },
+        });
+  return { ...recipe, validator: null };
+}
+
+function referenceFlags(directory: string): Record<string, unknown> {
+  const pipeline = { vocab_path: join(directory, FILES.vocabulary) };
+  return {
+    hparams_set: "transformer_128_2e_2d_4h_dp0.0",
+    "model.params": { "modality.share_source_target_embedding": true },
+    src_file: join(directory, FILES.source),
+    trg_file: join(directory, FILES.target),
+    "src_data_pipeline.class": "TextDataPipeline",
+    "src_data_pipeline.params": pipeline,
+    "trg_data_pipeline.class": "TextDataPipeline",
+    "trg_data_pipeline.params": pipeline,
+    batch_size: SENTENCES,
+    max_src_len: SENTENCE_TOKENS,
+    max_trg_len: SENTENCE_TOKENS,
+    label_smoothing: 0.1,
+    "lr_schedule.class": "linear",
+    "lr_schedule.params": { peak_lr: 1e-4, end_lr: 1e-4 },
+  };
+}
+
+/** The first batches that a run of the workload trains on. */
+export async function trainingBatches(
+  workload: Workload,
+  directory: string,
+  count: number,
+): Promise<PlainBatch[]> {
+  const run = { quantized: false, modelDir: join(directory, "none"), steps: count };
+  const recipe = recipeOf(workload, directory, run);
+  const task = createTranslationTask(recipe);
+  const { batch_size: batchSize, batch_by_tokens: byTokens } = recipe.task;
+  const { max_src_len: maxSourceLength, max_trg_len: maxTargetLength } = recipe.task;
+  const limits = { maxSourceLength: maxSourceLength!, maxTargetLength: maxTargetLength! };
+  const truncation = { truncateSource: false, truncateTarget: false };
+  const { examples } = await readPairs(task, recipe.dataset!, { ...limits, ...truncation });
+  const stream = new BatchStream(examples, {
+    sizing: { batchSize, byTokens, ...limits },
+    ids: task.batchIds,
+    seed: recipe.run.seed,
+  });
+  return Array.from({ length: count }, () => plainBatch(stream.next()));
+}
+
+function plainBatch(batch: Batch): PlainBatch {
+  const { size, sourceTime, targetTime } = batch;
+  return {
+    ...{ size, sourceTime, targetTime },
+    source: [...batch.source],
+    sourceLengths: [...batch.sourceLengths],
+    target: [...batch.target],
+    targetLengths: [...batch.targetLengths],
+    targetInput: [...batch.targetInput],
+  };
+}

@@ -1,0 +1,62 @@
+/** Products of integer codes: `core/integer-product.ts` over a backend's memory. */
+import { integerProduct, scaleAccumulator } from "../../core/integer-product.ts";
+import type { KernelAttributes } from "../../ops/kernel.ts";
+import { sizeOf, type KernelCall, type LoopKernel } from "../loop-kernel.ts";
+
+/** Sizes of a call's matrices, and how many there are. */
+export function codeProductSizes(call: Pick<KernelCall, "shape" | "attributes">) {
+  const [shapeA, shapeB] = [call.shape("a"), call.shape("b")];
+  const transposeB = call.attributes.transposeB === true;
+  const [m, k] = shapeA.slice(-2) as [number, number];
+  const n = shapeB.at(transposeB ? -2 : -1)!;
+  return { m, k, n, transposeB, count: sizeOf(shapeA.slice(0, -2)) };
+}
+
+/** a [..., m, k], b [..., k, n] or [..., n, k], scaleA, scaleB, bias?, packedB? → [..., m, n]. */
+export const codeProductKernel: LoopKernel = {
+  name: "QatCodeProduct",
+  outputShapes: ({ a, b }, { transposeB }) => [
+    [...a!.slice(0, -1), b!.at(transposeB === true ? -2 : -1)!],
+  ],
+  run(call) {
+    const { m, k, n, transposeB, count } = codeProductSizes(call);
+    const a = call.floats("a");
+    const b = call.has("packedB") ? bytesOf(call.ints("packedB"), k * n) : call.floats("b");
+    const bias = call.has("bias") ? call.floats("bias") : null;
+    const scale = { scaleA: call.floats("scaleA")[0]!, scaleB: call.floats("scaleB"), bias };
+    for (let g = 0; g < count; g++) {
+      const left = a.subarray(g * m * k, (g + 1) * m * k);
+      const right = b.subarray(g * k * n, (g + 1) * k * n);
+      const sums = integerProduct(left, right, { m, k, n, transposeB });
+      call.out[0]!.set(scaleAccumulator(sums, n, scale), g * m * n);
+    }
+  },
+};
+
+/**
+ * codes [k, n] or [n, k] → bytes in an int32 tensor, as many as the compiled kernel's panels of 8
+ * columns and whole pairs of k take. Here they stay in their order.
+ */
+export const packCodesKernel: LoopKernel = {
+  name: "QatPackCodes",
+  outputTypes: ["int32"],
+  outputShapes: ({ codes }, attributes) => {
+    const { n, k } = packedSizes(codes!, attributes);
+    return [[Math.ceil(n / 8) * Math.ceil(k / 2) * 4]];
+  },
+  run(call) {
+    const codes = call.floats("codes");
+    bytesOf(call.intOut, codes.length).set(codes);
+  },
+};
+
+/** Sizes of a packed right operand. */
+export function packedSizes(shape: readonly number[], attributes: KernelAttributes) {
+  const transposeB = attributes.transposeB === true;
+  const [rows, columns] = shape as [number, number];
+  return { n: transposeB ? rows : columns, k: transposeB ? columns : rows, transposeB };
+}
+
+function bytesOf(ints: Int32Array, count: number): Int8Array {
+  return new Int8Array(ints.buffer, ints.byteOffset, count);
+}
