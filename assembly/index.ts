@@ -1,4 +1,5 @@
 /** Kernels over TensorFlow.js' wasm memory. Addresses are bytes; nothing is allocated here. */
+export { cachedAttention, cachedAttentionScratchBytes, narrowCodes } from "./cached-attention";
 export { codeGemm, codeGemmScratchBytes, packCodes, packedCodeBytes } from "./code-gemm";
 export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
 export { fakeQuant, fakeQuantGrad } from "./fake-quant";
@@ -16,3 +17,4 @@ export {
   valueRange,
 } from "./reduce";
 export { attentionSoftmax, logSoftmax, softmaxGrad } from "./softmax";
+export { topCandidates } from "./top-candidates";

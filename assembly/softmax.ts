@@ -49,6 +49,22 @@ export function expRow(x: usize, out: usize, n: i32, most: f32): f32 {
   return sumLanes(lanes);
 }
 
+/** Σ exp32(x_i − max), in the order of {@link expRow}. */
+export function expSum(x: usize, n: i32, most: f32): f32 {
+  const maxLanes = f32x4.splat(most);
+  let lanes = f32x4.splat(0);
+  const whole = x + ((<usize>(n & ~3)) << 2);
+  for (; x < whole; x += 16) {
+    lanes = f32x4.add(lanes, expLanes(f32x4.sub(v128.load(x), maxLanes)));
+  }
+  const rest = n & 3;
+  if (rest) {
+    const e = expLanes(f32x4.sub(loadPart(x, rest, -Infinity), maxLanes));
+    lanes = f32x4.add(lanes, partOf(e, rest));
+  }
+  return sumLanes(lanes);
+}
+
 /** The first lanes of x, 0 in the others. */
 function partOf(x: v128, count: i32): v128 {
   if (count < 2) x = f32x4.replace_lane(x, 1, 0);

@@ -2,11 +2,11 @@
 import type * as tf from "@tensorflow/tfjs";
 import { KernelError } from "../errors.ts";
 import type { KernelAttributes } from "../ops/kernel.ts";
-import type { InputShapes, KernelCall, LoopKernel } from "./loop-kernel.ts";
+import type { InputShapes, KernelCall, LoopKernel, OutputType } from "./loop-kernel.ts";
 
 /** How a backend gives its kernels memory. */
 export interface LoopMemory {
-  allocate(shape: readonly number[], dtype: "float32" | "int32"): tf.TensorInfo;
+  allocate(shape: readonly number[], dtype: OutputType): tf.TensorInfo;
   release(info: tf.TensorInfo): void;
   /** Called after the last allocation. */
   float(info: tf.TensorInfo): Float32Array;
@@ -27,12 +27,11 @@ export function callLoopKernel(
     given.set(name, info);
     shapes[name] = info.shape;
   }
-  const dtype = kernel.dtype ?? "float32";
   const outputs: tf.TensorInfo[] = [];
   try {
-    for (const shape of kernel.outputShapes(shapes, attributes)) {
-      outputs.push(memory.allocate(shape, dtype));
-    }
+    kernel.outputShapes(shapes, attributes).forEach((shape, i) => {
+      outputs.push(memory.allocate(shape, kernel.outputTypes?.[i] ?? "float32"));
+    });
     kernel.run(makeCall(kernel.name, given, memory, { attributes, outputs, shapes }));
   } catch (error) {
     for (const output of outputs) memory.release(output);

@@ -14,20 +14,23 @@ export interface KernelCall {
   has(name: string): boolean;
   shape(name: string): readonly number[];
   readonly attributes: KernelAttributes;
-  /** Elements of the outputs, not initialised. */
+  /** Elements of the float32 outputs, not initialised. */
   readonly out: readonly Float32Array[];
-  /** Elements of the only output of an int32 kernel, not initialised. */
+  /** Elements of the first output where that is int32, not initialised. */
   readonly intOut: Int32Array;
 }
 
 /** Shapes of the given inputs by name. */
 export type InputShapes = Readonly<Record<string, readonly number[]>>;
 
+/** Types of elements that a kernel's outputs may have. */
+export type OutputType = "float32" | "int32";
+
 /** One kernel. */
 export interface LoopKernel {
-  /** Of its outputs; an int32 kernel has one [default: float32]. */
-  readonly dtype?: "float32" | "int32";
   readonly name: KernelName | "UnsortedSegmentSum";
+  /** Types of the outputs; only the first may be int32 [default: all float32]. */
+  readonly outputTypes?: readonly OutputType[];
   outputShapes(shapes: InputShapes, attributes: KernelAttributes): (readonly number[])[];
   run(call: KernelCall): void;
 }

@@ -4,6 +4,7 @@ import {
   attentionSoftmaxKernel,
   logSoftmaxKernel,
 } from "./loops/softmax-kernels.ts";
+import { cachedAttentionKernel, narrowCodesKernel } from "./loops/cached-attention-kernels.ts";
 import { crossEntropyGradKernel, crossEntropyKernel } from "./loops/cross-entropy-kernels.ts";
 import { codeProductKernel, packCodesKernel } from "./loops/code-product-kernels.ts";
 import { dropoutKernel } from "./loops/dropout-kernel.ts";
@@ -23,6 +24,7 @@ import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels
 import { columnSumKernel, linearKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
 import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
+import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
 
 /** One kernel for each of our operations, and TensorFlow.js' own segment sum. */
@@ -30,6 +32,7 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   adamKernel,
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
+  cachedAttentionKernel,
   codeProductKernel,
   columnSumKernel,
   crossEntropyKernel,
@@ -46,11 +49,13 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   linearKernel,
   logSoftmaxKernel,
   magnitudeHistogramKernel,
+  narrowCodesKernel,
   packCodesKernel,
   scaleCodesKernel,
   segmentSumKernel,
   splitHeadsKernel,
   squareSumKernel,
+  topCandidatesKernel,
   unsortedSegmentSumKernel,
   valueRangeKernel,
 ];

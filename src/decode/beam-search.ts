@@ -4,6 +4,12 @@
  * its length limit. Scores with the length penalty decide both pruning and the final order.
  * @see bytedance/neurst, neurst/layers/search/beam_search.py
  */
+import {
+  makeRowCandidates,
+  type RowCandidates,
+  type RowScoring,
+  topCandidates,
+} from "../core/top-candidates.ts";
 import { checkSources, decodeLimit, resolveDecodeOptions } from "./decode-options.ts";
 import type { DecodeOptions, ResolvedDecodeOptions } from "./decode-options.ts";
 import { type Hypothesis, lengthFactor } from "./hypothesis.ts";
@@ -27,10 +33,10 @@ export function beamSearch<State>(
   let live: readonly SentenceBeam[] = beams;
   let ids = new Int32Array(sources.length).fill(o.special.bos);
   let state = scorer.start(sources);
-  for (;;) {
-    const step = scorer.step(state, ids);
+  for (let time = 0; ; time++) {
+    const step = stepTop(scorer, state, ids, scoringAt(time, live, o), o.beamSize);
     try {
-      for (const beam of live) beam.advance(step.logProbs, scorer.vocabSize);
+      for (const beam of live) beam.advance(step.best);
     } catch (error) {
       scorer.dispose(step.state);
       throw error;
@@ -40,33 +46,42 @@ export function beamSearch<State>(
       scorer.dispose(step.state);
       return beams.map((beam) => beam.best());
     }
-    const plan = planRows(live, ids.length, o.special.eos);
-    state = plan.rows === null ? step.state : scorer.gather(step.state, plan.rows);
-    ids = plan.ids;
+    const parents = Int32Array.from(live.flatMap((beam) => beam.unfinishedRows()));
+    const isSame = parents.length === ids.length && parents.every((row, i) => row === i);
+    state = isSame ? step.state : scorer.gather(step.state, parents);
+    ids = Int32Array.from(live.flatMap((beam) => beam.unfinishedTokens()));
+    let next = 0;
+    for (const beam of live) next = beam.moveRows(next);
   }
 }
 
-/**
- * Which rows of the state the next step needs, and its input ids. Only unfinished hypotheses have a
- * row. The state is left as it is (`rows` null) where rows keep their places and at least three
- * quarters of them are needed: copying would cost more than it saves.
- */
-function planRows(
+/** How the rows of a step are scored: all their hypotheses have `time` tokens. */
+function scoringAt(
+  time: number,
   live: readonly SentenceBeam[],
-  rowCount: number,
-  eos: number,
-): { rows: Int32Array | null; ids: Int32Array<ArrayBuffer> } {
-  const parents = live.flatMap((beam) => beam.unfinishedRows());
-  const tokens = live.flatMap((beam) => beam.unfinishedTokens());
-  const inPlace = parents.every((row, i) => i === 0 || row > parents[i - 1]!);
-  if (inPlace && parents.length * 4 >= rowCount * 3) {
-    const ids = new Int32Array(rowCount).fill(eos);
-    parents.forEach((row, i) => (ids[row] = tokens[i]!));
-    return { rows: null, ids };
-  }
-  let next = 0;
-  for (const beam of live) next = beam.moveRows(next);
-  return { rows: Int32Array.from(parents), ids: Int32Array.from(tokens) };
+  { special, enableUnk, minimumDecodeLength, lengthPenalty }: ResolvedDecodeOptions,
+): RowScoring {
+  return {
+    accumulated: Float32Array.from(live.flatMap((beam) => beam.unfinishedLogProbs())),
+    factor: lengthFactor(time + 1, lengthPenalty),
+    maskedA: enableUnk ? -1 : special.unk,
+    maskedB: time < minimumDecodeLength - 1 ? special.eos : -1,
+  };
+}
+
+/** One step of a scorer, and the best tokens of its rows, whoever chooses them. */
+function stepTop<State>(
+  scorer: StepScorer<State>,
+  state: State,
+  ids: Int32Array,
+  scoring: RowScoring,
+  size: number,
+): { best: RowCandidates; state: State } {
+  if (scorer.stepTop !== undefined) return scorer.stepTop(state, ids, scoring, size);
+  const step = scorer.step(state, ids);
+  const best = makeRowCandidates(ids.length, size);
+  topCandidates(step.logProbs, scoring, best);
+  return { best, state: step.state };
 }
 
 /** One step of one sentence's beam: where each hypothesis came from and what it added. */
@@ -98,28 +113,21 @@ class SentenceBeam {
     return this.#steps.length >= this.#limit || this.#isFinished.every(Boolean);
   }
 
-  /** Takes one step. @param logProbs [rows · vocabSize] */
-  advance(logProbs: Float32Array, vocabSize: number): void {
-    const { special, enableUnk, minimumDecodeLength, lengthPenalty } = this.#options;
-    const best = this.#candidates;
-    const isTooShort = this.#steps.length < minimumDecodeLength - 1;
-    best.clear();
+  /** Takes one step. @param best the best tokens of each row of the state */
+  advance(best: RowCandidates): void {
+    const { special, lengthPenalty } = this.#options;
+    const candidates = this.#candidates;
+    candidates.clear();
     for (let beam = 0; beam < this.#rows.length; beam++) {
-      const accumulated = this.#logProbs[beam]!;
-      const length = this.#lengths[beam]!;
-      if (this.#isFinished[beam]!) {
-        const score = Math.fround(accumulated * lengthFactor(length, lengthPenalty));
-        best.offer(beam, special.eos, accumulated, score);
+      if (!this.#isFinished[beam]!) {
+        candidates.offerRow(beam, best, this.#rows[beam]!);
         continue;
       }
-      best.offerRow(beam, logProbs, [this.#rows[beam]! * vocabSize, vocabSize], {
-        accumulated,
-        factor: lengthFactor(length + 1, lengthPenalty),
-        maskedA: enableUnk ? -1 : special.unk,
-        maskedB: isTooShort ? special.eos : -1,
-      });
+      const logProb = this.#logProbs[beam]!;
+      const score = Math.fround(logProb * lengthFactor(this.#lengths[beam]!, lengthPenalty));
+      candidates.offer(beam, special.eos, logProb, score);
     }
-    this.#keep(best);
+    this.#keep(candidates);
   }
 
   #keep(best: TopCandidates): void {
@@ -138,6 +146,11 @@ class SentenceBeam {
   /** State rows of the unfinished hypotheses. */
   unfinishedRows(): number[] {
     return this.#rows.filter((_, beam) => !this.#isFinished[beam]!);
+  }
+
+  /** Log-probabilities of the unfinished hypotheses. */
+  unfinishedLogProbs(): number[] {
+    return Array.from(this.#logProbs).filter((_, beam) => !this.#isFinished[beam]!);
   }
 
   /** Last tokens of the unfinished hypotheses. */

@@ -1,5 +1,7 @@
 /** What a decoder needs of a model: start, step, choose rows. Engines implement it; decoders know no engine. */
 
+import type { RowCandidates, RowScoring } from "../core/top-candidates.ts";
+
 export interface StepScorer<State> {
   readonly vocabSize: number;
   /**
@@ -13,6 +15,16 @@ export interface StepScorer<State> {
    * @returns log-probabilities (nats) [rows · vocabSize], row-major
    */
   step(state: State, ids: Int32Array): { logProbs: Float32Array; state: State };
+  /**
+   * Like {@link step}, but of each row only the `size` best tokens, where the engine can choose them
+   * without handing all log-probabilities over.
+   */
+  stepTop?(
+    state: State,
+    ids: Int32Array,
+    scoring: RowScoring,
+    size: number,
+  ): { best: RowCandidates; state: State };
   /** Rows of a state by index; repeats and drops allowed. Consumes `state`. */
   gather(state: State, rows: Int32Array): State;
   dispose(state: State): void;

@@ -1,16 +1,6 @@
-/** The best few of many scores in one pass: most entries fail one comparison with the worst kept. */
+/** The best few of the candidates that the hypotheses of one sentence offer. */
+import type { RowCandidates } from "../core/top-candidates.ts";
 import { CheckpointError } from "../errors.ts";
-
-/** How one row of log-probabilities is turned into scores. */
-export interface RowScoring {
-  /** Log-probability of the hypothesis so far. */
-  readonly accumulated: number;
-  /** Factor of the length penalty, positive. */
-  readonly factor: number;
-  /** Tokens that may not be chosen; −1: none. */
-  readonly maskedA: number;
-  readonly maskedB: number;
-}
 
 /**
  * Keeps the `size` best candidates offered since the last clear. Of equal scores the one offered
@@ -39,18 +29,10 @@ export class TopCandidates {
     this.#threshold = NaN;
   }
 
-  /** Offers each token of one row: score = (logProbs[offset + token] + accumulated) · factor. */
-  offerRow(beam: number, logProbs: Float32Array, range: readonly [number, number], s: RowScoring) {
-    const [offset, vocabSize] = range;
-    const { accumulated, factor, maskedA, maskedB } = s;
-    let threshold = this.#threshold;
-    for (let token = 0; token < vocabSize; token++) {
-      const total = Math.fround(logProbs[offset + token]! + accumulated);
-      const score = Math.fround(total * factor);
-      if (score <= threshold) continue;
-      if (token === maskedA || token === maskedB) continue;
-      this.offer(beam, token, total, score);
-      threshold = this.#threshold;
+  /** Offers the best tokens of one row, which has `size` of them or fewer. */
+  offerRow(beam: number, { tokens, logProbs, scores }: RowCandidates, row: number): void {
+    for (let i = row * this.size; i < (row + 1) * this.size && tokens[i]! >= 0; i++) {
+      this.offer(beam, tokens[i]!, logProbs[i]!, scores[i]!);
     }
   }
 

@@ -1,11 +1,13 @@
 /** Multi-head scaled dot-product attention: of a sequence to itself, and to a memory. */
 import * as tf from "@tensorflow/tfjs";
 import { attentionSoftmax } from "../ops/attention-softmax.ts";
+import { gatherHeads, type KeptKeys, type KeptMemory } from "../ops/cached-attention.ts";
 import { joinHeads } from "../ops/heads.ts";
 import type { Pass } from "../quant/pass.ts";
 import { QuantDense } from "./dense.ts";
 import { dropoutIn } from "./dropout.ts";
 import { firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
+import { type AttentionGrids, fusedContext, isFused, keepColumns } from "./kept-attention.ts";
 import { MultiHeadDense } from "./multi-head-dense.ts";
 import { product } from "./product.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
@@ -77,8 +79,48 @@ abstract class Attention extends QuantLayer {
     const context = product(dropped, values, {
       ...{ name: `${this.name}/context`, pass, fallsOnTies: true },
     });
-    const joined = joinHeads(context as tf.Tensor4D);
-    return this.#outputTransform.transform(this.quantOperand(joined, "output", pass), pass);
+    return this.#leave(joinHeads(context as tf.Tensor4D), pass);
+  }
+
+  /**
+   * The same for one query of each row, to keys and values that earlier steps have left.
+   * @param queries [rows, units or more], each row beginning with its query
+   * @param column at which keys begin in what is kept
+   * @returns [rows, 1, units], quantized
+   */
+  protected attendToKept(
+    queries: tf.Tensor2D,
+    kept: KeptKeys,
+    column: number,
+    grids: AttentionGrids,
+    pass: Pass,
+  ): tf.Tensor {
+    const sizes = { heads: this.numHeads, units: this.units, column };
+    if (isFused(grids, pass)) {
+      const context = fusedContext(queries, kept, sizes, grids, pass);
+      return this.#leave(tf.expandDims(context, 1), pass);
+    }
+    const heads = gatherHeads(queries, kept, sizes);
+    if (grids.queries !== null) pass.grids.set(heads.queries.dataId, grids.queries);
+    for (const operand of [heads.keys, heads.values]) {
+      if (grids.cells !== null) pass.grids.set(operand.dataId, grids.cells);
+    }
+    return this.attend(heads.queries, heads, { ...heads, causal: false }, pass);
+  }
+
+  /** The grids of the operands; queries, keys and values are those of the maps. */
+  protected gridsIn(queries: MultiHeadDense, cells: MultiHeadDense, pass: Pass): AttentionGrids {
+    const softmax = this.operandGrid("softmax", pass);
+    return {
+      queries: queries.projectionGrid(pass),
+      cells: cells.projectionGrid(pass),
+      softmax: softmax === null ? null : this.quantizers.get("softmax")!.spec,
+    };
+  }
+
+  /** @param context [batch, time, units] */
+  #leave(context: tf.Tensor, pass: Pass): tf.Tensor {
+    return this.#outputTransform.transform(this.quantOperand(context, "output", pass), pass);
   }
 
   /** Arguments of a map into heads. */
@@ -117,24 +159,21 @@ export class SelfAttention extends Attention {
   /**
    * One more token of each row.
    * @param x [rows, 1, width]
-   * @param past keys and values of the tokens before, or null at the first
-   * @returns [rows, 1, units], and the keys and values with this token's at the end
+   * @param past what the steps before have left
+   * @param ancestors int32 [rows, steps], this step included: each row's row in what they left
+   * @returns [rows, 1, units], and what this step leaves
    */
   attendToPast(
     x: tf.Tensor,
-    past: KeysAndValues | null,
+    past: readonly tf.Tensor2D[],
+    ancestors: tf.Tensor2D,
     pass: Pass,
-  ): { output: tf.Tensor; past: KeysAndValues } {
-    const [queries, newKeys, newValues] = this.#qkvTransform.splitHeads(x, pass);
-    const append = (old: tf.Tensor4D | undefined, added: tf.Tensor4D): tf.Tensor4D =>
-      old === undefined ? added : this.#qkvTransform.markHeads(tf.concat([old, added], 2), pass);
-    const keys = append(past?.keys, newKeys!);
-    const values = append(past?.values, newValues!);
-    const visibility = { keyLengths: null, causal: false };
-    return {
-      output: this.attend(queries!, { keys, values }, visibility, pass),
-      past: { keys, values },
-    };
+  ): { output: tf.Tensor; left: tf.Tensor2D } {
+    const grids = this.gridsIn(this.#qkvTransform, this.#qkvTransform, pass);
+    const projection = this.#qkvTransform.project(x, pass);
+    const left = keepColumns(projection, 2 * this.units, grids, pass);
+    const kept = { steps: [...past, left], ancestors };
+    return { output: this.attendToKept(projection, kept, this.units, grids, pass), left };
   }
 
   /** Under the host: every position sees every other. */
@@ -166,11 +205,20 @@ export class CrossAttention extends Attention {
     return { keys: keys!, values: values! };
   }
 
-  /** Records that kept {@link memorize} results lie on their grid in a later pass. */
-  markMemory({ keys, values }: KeysAndValues, pass: Pass): KeysAndValues {
-    this.#kvTransform.markHeads(keys, pass);
-    this.#kvTransform.markHeads(values, pass);
-    return { keys, values };
+  /** What {@link attendToKeptMemory} needs of a memory. @param memory [sentences, time, width] */
+  keepMemory(memory: tf.Tensor, pass: Pass): tf.Tensor3D {
+    const [sentences, time] = memory.shape as [number, number];
+    const grids = this.gridsIn(this.#qTransform, this.#kvTransform, pass);
+    const projection = this.#kvTransform.project(memory, pass);
+    const left = keepColumns(projection, 2 * this.units, grids, pass);
+    return tf.reshape(left, [sentences, time, left.shape[1]]);
+  }
+
+  /** One position of each row. @param x [rows, 1, width] @returns [rows, 1, units] */
+  attendToKeptMemory(x: tf.Tensor, kept: KeptMemory, pass: Pass): tf.Tensor {
+    const grids = this.gridsIn(this.#qTransform, this.#kvTransform, pass);
+    const queries = this.#qTransform.project(x, pass);
+    return this.attendToKept(queries, kept, 0, grids, pass);
   }
 
   /** @param x [batch, time, width] @returns [batch, time, units] */

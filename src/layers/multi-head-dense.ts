@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { ConfigError } from "../errors.ts";
 import { splitHeads } from "../ops/heads.ts";
-import type { Pass } from "../quant/pass.ts";
+import type { Pass, TensorGrid } from "../quant/pass.ts";
 import { glorotUniform } from "./initial-weights.ts";
 import { asRows, firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
 import { linearProduct } from "./product.ts";
@@ -58,15 +58,19 @@ export class MultiHeadDense extends QuantLayer {
   splitHeads(x: tf.Tensor, pass: Pass): tf.Tensor4D[] {
     const [batch, time] = x.shape as [number, number];
     const { parts, numHeads } = this;
-    const y = this.quantOperand(this.#linear(x, pass), "output", pass);
-    const rows = tf.reshape<tf.Rank.R3>(y, [batch, time, parts * this.units]);
+    const rows = tf.reshape<tf.Rank.R3>(this.project(x, pass), [batch, time, parts * this.units]);
     const results = splitHeads(rows, parts, numHeads);
     return results.map((part) => this.markOperand(part, "output", pass));
   }
 
-  /** Records that kept {@link splitHeads} results lie on this layer's grid in a later pass. */
-  markHeads(x: tf.Tensor4D, pass: Pass): tf.Tensor4D {
-    return this.markOperand(x, "output", pass);
+  /** @param x [..., width] @returns [rows, parts·units] for use in products, not yet split */
+  project(x: tf.Tensor, pass: Pass): tf.Tensor2D {
+    return this.quantOperand(this.#linear(x, pass), "output", pass) as tf.Tensor2D;
+  }
+
+  /** The grid of {@link project} results; null in float. */
+  projectionGrid(pass: Pass): TensorGrid | null {
+    return this.operandGrid("output", pass);
   }
 
   /** @param x [..., width] @returns [..., parts·units], quantized */

@@ -1,6 +1,6 @@
 /** What layers keep in a pass: quantized weights, scales, and the grids that tensors lie on. */
 import * as tf from "@tensorflow/tfjs";
-import type { Pass, QuantizedWeight } from "../quant/pass.ts";
+import type { Pass, QuantizedWeight, TensorGrid } from "../quant/pass.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 
 /** The entry of a weight in a pass, made empty at first use. */
@@ -20,14 +20,23 @@ export function recordGrid(
   pass: Pass,
   holds: { readonly codes: boolean; readonly weight?: QuantizedWeight },
 ): void {
+  pass.grids.set(x.dataId, gridIn(pass, quantizer, holds));
+}
+
+/** The grid of a quantizer's results in a pass. */
+export function gridIn(
+  pass: Pass,
+  quantizer: Quantizer,
+  holds: { readonly codes: boolean; readonly weight?: QuantizedWeight },
+): TensorGrid {
   const { path, bits, maxAbsCode, axis } = quantizer;
   const { compat } = quantizer.spec;
   const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
-  pass.grids.set(x.dataId, {
+  return {
     ...{ quantizer: path, bits, compat, maxAbsCode, axis, scale },
     holdsCodes: holds.codes,
     weight: holds.weight ?? null,
-  });
+  };
 }
 
 function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {

@@ -4,13 +4,13 @@ import type { QuantKind } from "../core/qtype.ts";
 import { ConfigError, ExportError, UnknownNameError } from "../errors.ts";
 import { clipName } from "../quant/clip-name.ts";
 import { quantConfigFromHost, quantConfigToHost, type QuantConfig } from "../quant/config.ts";
-import { withPass, type Pass } from "../quant/pass.ts";
+import { withPass, type Pass, type TensorGrid } from "../quant/pass.ts";
 import { QuantPolicy, type LayerQuantSettings } from "../quant/policy.ts";
 import { Quantizer } from "../quant/quantizers.ts";
 import { SeedSequence } from "../quant/seed-sequence.ts";
 import { QUANT_STRATEGIES } from "../quant/strategies.ts";
 import type { Initializer } from "./initial-weights.ts";
-import { cachedWeight, keepIn, recordGrid } from "./pass-cache.ts";
+import { cachedWeight, gridIn, keepIn, recordGrid } from "./pass-cache.ts";
 
 type Layer = tf.layers.Layer;
 type HostLayerArgs = NonNullable<ConstructorParameters<typeof tf.layers.Layer>[0]>;
@@ -231,6 +231,13 @@ export abstract class QuantLayer extends tf.layers.Layer {
       recordGrid(x, quantizer, pass, { codes: pass.products === "codes" });
     }
     return x;
+  }
+
+  /** The grid of {@link quantOperand} results in a pass; null in float. */
+  protected operandGrid(name: string, pass: Pass): TensorGrid | null {
+    const quantizer = this.#activationQuantizer(name);
+    if (quantizer === null || pass.skipQuantization === true) return null;
+    return gridIn(pass, quantizer, { codes: pass.products === "codes" });
   }
 
   /** Makes a layer's weights part of this one's: listed, saved, loaded and disposed with it. */

@@ -1,18 +1,24 @@
 /** The stack of a Transformer's decoder. */
 import type * as tf from "@tensorflow/tfjs";
 import type { Pass } from "../quant/pass.ts";
-import { CrossAttention, type KeysAndValues, type SelfAttention } from "./attention.ts";
+import { CrossAttention, type SelfAttention } from "./attention.ts";
 import type { FeedForward } from "./feed-forward.ts";
 import type { PrePostWrapper } from "./pre-post-wrapper.ts";
 import type { CallArgs } from "./quant-layer.ts";
 import { TransformerStack } from "./transformer-encoder.ts";
 
-/** What one decoder layer remembers between steps. */
-export interface LayerCache {
-  /** Keys and values of the tokens so far; null before the first. */
-  readonly past: KeysAndValues | null;
-  /** Keys and values of the encoder's result. */
-  readonly memory: KeysAndValues;
+/** What the decoder remembers between steps; see `ops/cached-attention.ts`. */
+export interface DecoderCache {
+  /** For each layer what each step so far has left. */
+  readonly past: readonly (readonly tf.Tensor2D[])[];
+  /** For each layer what it keeps of the encoder's result. */
+  readonly memory: readonly tf.Tensor3D[];
+  /** int32 [sentences]: how many positions of the memory are real. */
+  readonly lengths: tf.Tensor1D;
+  /** int32 [rows]: the sentence of each row. */
+  readonly sentences: tf.Tensor1D;
+  /** int32 [rows, steps], the next one included: each row's row in what each step left. */
+  readonly ancestors: tf.Tensor2D;
 }
 
 interface DecoderLayer {
@@ -42,9 +48,9 @@ export class TransformerDecoder extends TransformerStack {
     });
   }
 
-  /** Keys and values of the encoder's result for every layer. */
-  memorize(memory: tf.Tensor, pass: Pass): KeysAndValues[] {
-    return this.#layers.map(({ crossAttention }) => crossAttention.layer.memorize(memory, pass));
+  /** What every layer keeps of the encoder's result. */
+  keepMemory(memory: tf.Tensor, pass: Pass): tf.Tensor3D[] {
+    return this.#layers.map(({ crossAttention }) => crossAttention.layer.keepMemory(memory, pass));
   }
 
   /**
@@ -75,33 +81,30 @@ export class TransformerDecoder extends TransformerStack {
   /**
    * One more position of each row.
    * @param x [rows, 1, hiddenSize], embedded
-   * @param caches one for each layer, from the step before
-   * @returns [rows, 1, hiddenSize], for use in products, and what to remember
+   * @returns [rows, 1, hiddenSize], for use in products, and what each layer leaves of this step
    */
   decodeStep(
     x: tf.Tensor,
-    caches: readonly LayerCache[],
-    memoryLengths: tf.Tensor1D | null,
+    cache: DecoderCache,
     pass: Pass,
-  ): { output: tf.Tensor; caches: LayerCache[] } {
+  ): { output: tf.Tensor; left: tf.Tensor2D[] } {
+    const { ancestors, sentences, lengths } = cache;
     let y = this.prepare(x, pass);
-    const next = this.#layers.map((layer, i): LayerCache => {
+    const left = this.#layers.map((layer, i) => {
       const { selfAttention: self, crossAttention: cross, ffn } = layer;
-      let past = caches[i]!.past;
+      let own: tf.Tensor2D;
       const attendToPast = (z: tf.Tensor): tf.Tensor => {
-        const step = self.layer.attendToPast(z, past, pass);
-        past = step.past;
+        const step = self.layer.attendToPast(z, cache.past[i]!, ancestors, pass);
+        own = step.left;
         return step.output;
       };
       y = self.wrap(y, attendToPast, pass);
-      const memory = cross.layer.markMemory(caches[i]!.memory, pass);
-      const attend = (z: tf.Tensor): tf.Tensor =>
-        cross.layer.attendToMemory(z, memory, memoryLengths, pass);
-      y = cross.wrap(y, attend, pass);
+      const kept = { memory: cache.memory[i]!, sentences, lengths };
+      y = cross.wrap(y, (z) => cross.layer.attendToKeptMemory(z, kept, pass), pass);
       y = ffn.wrap(y, (z) => ffn.layer.transform(z, pass), pass);
-      return { past, memory };
+      return own!;
     });
-    return { output: this.finish(y, pass), caches: next };
+    return { output: this.finish(y, pass), left };
   }
 
   /** Under the host: inputs are x and the memory; nothing is padding. */

@@ -2,13 +2,15 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { QuantLayer } from "../layers/quant-layer.ts";
 import type { Pass } from "../quant/pass.ts";
+import type { StateRows } from "./state-rows.ts";
 
-/** Encoder results of a batch, tensors kept until {@link Seq2SeqModel.disposeState}. */
+/**
+ * What a model remembers of a batch while it is decoded, opaque to decoders. Tensors are written once
+ * and stay in their place until {@link Seq2SeqModel.disposeState}; rows say which part is theirs.
+ */
 export interface DecodeState {
-  /** Tensors with one leading row per hypothesis; opaque to decoders. */
-  readonly tensors: Readonly<Record<string, tf.Tensor>>;
-  /** Tokens decoded so far; the position of the next token. */
-  readonly time: number;
+  readonly tensors: Readonly<Record<string, readonly tf.Tensor[]>>;
+  readonly rows: StateRows;
 }
 
 export interface Seq2SeqModel {
@@ -38,7 +40,7 @@ export interface Seq2SeqModel {
   /** Encodes a batch for decoding. Caller disposes by {@link disposeState}. */
   startState(source: tf.Tensor2D, sourceLengths: tf.Tensor1D, pass: Pass): DecodeState;
   /**
-   * Scores of the next token of each hypothesis. Consumes (disposes) `state`.
+   * Scores of the next token of each hypothesis. Consumes `state`, also where it throws.
    * @param ids [rows] int32, the previous token of each row
    * @returns logits [rows, targetVocab]; caller disposes
    */
@@ -48,7 +50,7 @@ export interface Seq2SeqModel {
     pass: Pass,
   ): { logits: tf.Tensor2D; state: DecodeState };
   /** Rows of a state by index (repeats and drops allowed). Consumes `state`. */
-  gatherState(state: DecodeState, rows: tf.Tensor1D): DecodeState;
+  gatherState(state: DecodeState, rows: Int32Array): DecodeState;
   disposeState(state: DecodeState): void;
   dispose(): void;
 }

@@ -1,8 +1,10 @@
 /** A sequence-to-sequence model as decoders see it: arrays in, log-probabilities out. */
 import * as tf from "@tensorflow/tfjs";
+import type { RowCandidates } from "../core/top-candidates.ts";
 import type { StepScorer } from "../decode/step-scorer.ts";
 import { DataError } from "../errors.ts";
 import { logSoftmax } from "../ops/log-softmax.ts";
+import { topCandidates } from "../ops/top-candidates.ts";
 import { createPass, disposePass, type Pass } from "../quant/pass.ts";
 import type { DecodeState, Seq2SeqModel } from "./model.ts";
 
@@ -22,6 +24,26 @@ export function createModelScorer(
   products: Pass["products"] = "codes",
 ): ModelScorer {
   const pass = createPass({ products });
+  /** One step, of whose logits `read` makes arrays. */
+  const advance = <T>(
+    state: DecodeState,
+    ids: Int32Array,
+    read: (logits: tf.Tensor2D) => T,
+  ): { result: T; state: DecodeState } => {
+    const step = withTensors([tf.tensor1d(ids, "int32")], ([previous]) =>
+      model.step(previous as tf.Tensor1D, state, pass),
+    );
+    try {
+      tf.engine().startScope();
+      return { result: read(step.logits), state: step.state };
+    } catch (error) {
+      model.disposeState(step.state);
+      throw error;
+    } finally {
+      tf.engine().endScope();
+      step.logits.dispose();
+    }
+  };
   return {
     vocabSize: model.targetVocabSize,
     start: (sources) =>
@@ -29,25 +51,32 @@ export function createModelScorer(
         model.startState(ids as tf.Tensor2D, lengths as tf.Tensor1D, pass),
       ),
     step(state, ids) {
-      const step = withTensors([tf.tensor1d(ids, "int32")], ([previous]) =>
-        model.step(previous as tf.Tensor1D, state, pass),
+      const { result, state: next } = advance(state, ids, (logits) =>
+        Float32Array.from(logSoftmax(logits).dataSync()),
       );
-      const scores = logSoftmax(step.logits);
-      const logProbs = Float32Array.from(scores.dataSync());
-      scores.dispose();
-      step.logits.dispose();
-      return { logProbs, state: step.state };
+      return { logProbs: result, state: next };
     },
-    gather: (state, rows) =>
-      withTensors([tf.tensor1d(rows, "int32")], ([indices]) =>
-        model.gatherState(state, indices as tf.Tensor1D),
-      ),
+    stepTop(state, ids, scoring, size) {
+      const { result, state: next } = advance(state, ids, (logits) =>
+        readCandidates(topCandidates(logits, scoring, size)),
+      );
+      return { best: result, state: next };
+    },
+    gather: (state, rows) => model.gatherState(state, rows),
     dispose(state) {
       model.disposeState(state);
     },
     close() {
       disposePass(pass);
     },
+  };
+}
+
+function readCandidates([tokens, logProbs, scores]: readonly tf.Tensor[]): RowCandidates {
+  return {
+    tokens: Int32Array.from(tokens!.dataSync()),
+    logProbs: Float32Array.from(logProbs!.dataSync()),
+    scores: Float32Array.from(scores!.dataSync()),
   };
 }
 

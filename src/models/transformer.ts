@@ -7,13 +7,14 @@ import { TokenEmbedding } from "../layers/embedding.ts";
 import { asRows } from "../layers/input-tensors.ts";
 import { PositionEmbedding } from "../layers/position-embedding.ts";
 import type { QuantLayer } from "../layers/quant-layer.ts";
-import { TransformerDecoder, type LayerCache } from "../layers/transformer-decoder.ts";
+import { type DecoderCache, TransformerDecoder } from "../layers/transformer-decoder.ts";
 import { TransformerEncoder, type StackArgs } from "../layers/transformer-encoder.ts";
 import type { QuantConfig } from "../quant/config.ts";
 import type { Pass } from "../quant/pass.ts";
 import { QuantPolicy } from "../quant/policy.ts";
 import { ROOT_SCOPE, shortPath } from "./layer-paths.ts";
 import type { DecodeState, Seq2SeqModel } from "./model.ts";
+import { firstRows, gatherRows, rowsAfterStep, type StateRows } from "./state-rows.ts";
 import {
   embeddingDim,
   parseTransformerParams,
@@ -100,14 +101,13 @@ export class Transformer implements Seq2SeqModel {
   startState(source: tf.Tensor2D, sourceLengths: tf.Tensor1D, pass: Pass): DecodeState {
     const tensors = tf.tidy(() => {
       const memory = this.#encode(source, sourceLengths, pass);
-      const state: Record<string, tf.Tensor> = { lengths: tf.clone(sourceLengths) };
-      this.#decoder.memorize(memory, pass).forEach(({ keys, values }, i) => {
-        state[`memory_keys_${i}`] = keys;
-        state[`memory_values_${i}`] = values;
-      });
-      return state;
+      return {
+        lengths: [tf.clone(sourceLengths)],
+        memory: this.#decoder.keepMemory(memory, pass),
+      };
     });
-    return { tensors: keepAll(tensors), time: 0 };
+    keepAll(Object.values(tensors).flat());
+    return { tensors, rows: firstRows(source.shape[0]) };
   }
 
   step(
@@ -115,36 +115,30 @@ export class Transformer implements Seq2SeqModel {
     state: DecodeState,
     pass: Pass,
   ): { logits: tf.Tensor2D; state: DecodeState } {
-    const { tensors, time } = state;
-    const { logits, ...past } = tf.tidy(() => {
-      const x = embed(this.#target, tf.expandDims<tf.Tensor2D>(ids, 1), time, pass);
-      const caches = this.#cachesOf(tensors);
-      const lengths = tensors["lengths"] as tf.Tensor1D;
-      const result = this.#decoder.decodeStep(x, caches, lengths, pass);
-      const outputs: Record<string, tf.Tensor> = { logits: this.#project(result.output, pass) };
-      result.caches.forEach((cache, i) => {
-        outputs[`past_keys_${i}`] = cache.past!.keys;
-        outputs[`past_values_${i}`] = cache.past!.values;
+    const rows = rowsAfterStep(state.rows);
+    try {
+      const { logits, left } = tf.tidy(() => {
+        const token = tf.expandDims<tf.Tensor2D>(ids, 1);
+        const x = embed(this.#target, token, state.rows.time, pass);
+        const step = this.#decoder.decodeStep(x, this.#cacheOf(state, rows), pass);
+        return { logits: this.#project(step.output, pass), left: step.left };
       });
-      return outputs;
-    });
-    for (const name of Object.keys(past)) tensors[name]?.dispose();
-    return {
-      logits: logits as tf.Tensor2D,
-      state: { tensors: { ...tensors, ...keepAll(past) }, time: time + 1 },
-    };
+      keepAll(left);
+      const tensors: Record<string, readonly tf.Tensor[]> = { ...state.tensors };
+      left.forEach((own, i) => (tensors[`past_${i}`] = [...(tensors[`past_${i}`] ?? []), own]));
+      return { logits, state: { tensors, rows } };
+    } catch (error) {
+      this.disposeState(state);
+      throw error;
+    }
   }
 
-  gatherState(state: DecodeState, rows: tf.Tensor1D): DecodeState {
-    const entries = Object.entries(state.tensors).map(
-      ([name, tensor]) => [name, tf.gather(tensor, rows)] as const,
-    );
-    this.disposeState(state);
-    return { tensors: keepAll(Object.fromEntries(entries)), time: state.time };
+  gatherState(state: DecodeState, rows: Int32Array): DecodeState {
+    return { tensors: state.tensors, rows: gatherRows(state.rows, rows) };
   }
 
   disposeState(state: DecodeState): void {
-    for (const tensor of Object.values(state.tensors)) tensor.dispose();
+    for (const tensors of Object.values(state.tensors)) tf.dispose([...tensors]);
   }
 
   dispose(): void {
@@ -163,16 +157,16 @@ export class Transformer implements Seq2SeqModel {
     return this.#target.embedding.logits(rows, pass);
   }
 
-  #cachesOf(tensors: DecodeState["tensors"]): LayerCache[] {
-    const pair = (kind: string, i: number): LayerCache["past"] => {
-      const keys = tensors[`${kind}_keys_${i}`] as tf.Tensor4D | undefined;
-      const values = tensors[`${kind}_values_${i}`] as tf.Tensor4D | undefined;
-      return keys === undefined || values === undefined ? null : { keys, values };
+  /** @param rows after the step that the cache is for */
+  #cacheOf({ tensors }: DecodeState, { sentences, ancestors, time }: StateRows): DecoderCache {
+    const layers = Array.from({ length: this.params["decoder.num_layers"] }, (_, i) => i);
+    return {
+      past: layers.map((i) => (tensors[`past_${i}`] ?? []) as readonly tf.Tensor2D[]),
+      memory: tensors["memory"] as readonly tf.Tensor3D[],
+      lengths: tensors["lengths"]![0] as tf.Tensor1D,
+      sentences: tf.tensor1d(sentences, "int32"),
+      ancestors: tf.tensor2d(ancestors, [sentences.length, time], "int32"),
     };
-    return Array.from({ length: this.params["decoder.num_layers"] }, (_, i) => ({
-      past: pair("past", i),
-      memory: pair("memory", i)!,
-    }));
   }
 }
 
@@ -187,10 +181,9 @@ function embed(
   return positions === null ? vectors : positions.addPositions(vectors, start, pass);
 }
 
-/** Keeps tensors beyond the caller's tidy, until they are disposed by name. */
-function keepAll(tensors: Record<string, tf.Tensor>): Record<string, tf.Tensor> {
-  for (const tensor of Object.values(tensors)) tf.keep(tensor);
-  return tensors;
+/** Keeps tensors beyond the caller's tidy, until they are disposed with their state. */
+function keepAll(tensors: readonly tf.Tensor[]): void {
+  for (const tensor of tensors) tf.keep(tensor);
 }
 
 interface Parts {

@@ -9,6 +9,7 @@ export const KERNEL_NAMES = [
   "QatAdam",
   "QatAttentionSoftmax",
   "QatAttentionSoftmaxGrad",
+  "QatCachedAttention",
   "QatCodeProduct",
   "QatColumnSum",
   "QatCrossEntropy",
@@ -25,11 +26,13 @@ export const KERNEL_NAMES = [
   "QatLinear",
   "QatLogSoftmax",
   "QatMagnitudeHistogram",
+  "QatNarrowCodes",
   "QatPackCodes",
   "QatScaleCodes",
   "QatSegmentSum",
   "QatSplitHeads",
   "QatSquareSum",
+  "QatTopCandidates",
   "QatValueRange",
 ] as const;
 

@@ -39,7 +39,7 @@ export const codeProductKernel: LoopKernel = {
  */
 export const packCodesKernel: LoopKernel = {
   name: "QatPackCodes",
-  dtype: "int32",
+  outputTypes: ["int32"],
   outputShapes: ({ codes }, attributes) => {
     const { n, k } = packedSizes(codes!, attributes);
     return [[Math.ceil(n / 8) * Math.ceil(k / 2) * 4]];

@@ -19,7 +19,7 @@ export const valueRangeKernel: LoopKernel = {
 /** x → number of values in each cell of magnitude. */
 export const magnitudeHistogramKernel: LoopKernel = {
   name: "QatMagnitudeHistogram",
-  dtype: "int32",
+  outputTypes: ["int32"],
   outputShapes: (_shapes, attributes) => [[attributes.cells as number]],
   run(call) {
     const { cells, width } = call.attributes as { cells: number; width: number };

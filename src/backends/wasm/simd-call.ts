@@ -27,6 +27,7 @@ export interface SimdCall {
   /** float32 elements at an address, valid until the next allocation. */
   floatsAt(address: number, count: number): Float32Array;
   doublesAt(address: number, count: number): Float64Array;
+  intsAt(address: number, count: number): Int32Array;
 }
 
 /** Runs one call; may refuse it by returning false, before it writes: the loop kernel then runs. */
@@ -53,9 +54,9 @@ export function callSimdKernel(
     for (const { dataId } of outputs) backend.disposeData(dataId);
   };
   try {
-    for (const shape of kernel.outputShapes(shapes, attributes)) {
-      outputs.push(backend.makeOutput([...shape], kernel.dtype ?? "float32"));
-    }
+    kernel.outputShapes(shapes, attributes).forEach((shape, i) => {
+      outputs.push(backend.makeOutput([...shape], kernel.outputTypes?.[i] ?? "float32"));
+    });
     const isDone = run({
       simd,
       address: (key) => addressOf(backend, input(key, "float32")),
@@ -69,6 +70,7 @@ export function callSimdKernel(
       scratch: (bytes) => context.scratch(bytes),
       floatsAt: (address, count) => new Float32Array(backend.wasm.HEAPU8.buffer, address, count),
       doublesAt: (address, count) => new Float64Array(backend.wasm.HEAPU8.buffer, address, count),
+      intsAt: (address, count) => new Int32Array(backend.wasm.HEAPU8.buffer, address, count),
     });
     if (isDone === false) {
       release();

@@ -1,6 +1,7 @@
 /** All compiled kernels, by the name of the loop kernel that each stands in for. */
 import type { LoopKernel } from "../loop-kernel.ts";
 import type { SimdKernel } from "./simd-call.ts";
+import { cachedAttention, narrowCodes } from "./simd/cached-attention.ts";
 import { codeProduct, packCodes } from "./simd/code-product.ts";
 import { adam, columnSum, dropout, squareSum } from "./simd/elementwise.ts";
 import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
@@ -17,11 +18,13 @@ import {
   crossEntropyGrad,
   logSoftmax,
 } from "./simd/softmax.ts";
+import { topCandidates } from "./simd/top-candidates.ts";
 
 export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKernel>>> = {
   QatAdam: adam,
   QatAttentionSoftmax: attentionSoftmax,
   QatAttentionSoftmaxGrad: attentionSoftmaxGrad,
+  QatCachedAttention: cachedAttention,
   QatCodeProduct: codeProduct,
   QatColumnSum: columnSum,
   QatCrossEntropy: crossEntropy,
@@ -38,10 +41,12 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatLinear: linear,
   QatLogSoftmax: logSoftmax,
   QatMagnitudeHistogram: magnitudeHistogram,
+  QatNarrowCodes: narrowCodes,
   QatPackCodes: packCodes,
   QatSegmentSum: segmentSum,
   QatSplitHeads: splitHeads,
   QatSquareSum: squareSum,
+  QatTopCandidates: topCandidates,
   QatValueRange: valueRange,
   UnsortedSegmentSum: segmentSum,
 };

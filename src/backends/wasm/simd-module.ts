@@ -5,6 +5,8 @@ import { SHARED_SIMD_BINARY, SIMD_BINARY } from "./binary.ts";
 const SIMD_FUNCTIONS = [
   "adam",
   "attentionSoftmax",
+  "cachedAttention",
+  "cachedAttentionScratchBytes",
   "codeGemm",
   "codeGemmScratchBytes",
   "columnSum",
@@ -23,12 +25,14 @@ const SIMD_FUNCTIONS = [
   "logSoftmax",
   "lookUp",
   "magnitudeHistogram",
+  "narrowCodes",
   "packCodes",
   "packedCodeBytes",
   "segmentSum",
   "softmaxGrad",
   "splitHeads",
   "squareSum",
+  "topCandidates",
   "valueRange",
 ] as const;
 
