@@ -16,8 +16,8 @@ export const TRAINING_CONFIGS = [
 
 /** Test sentences that are translated, spread evenly over the 700. */
 export const TEST_SENTENCES = 200;
-/** Dev sentences that choose the checkpoint, spread evenly over the 1,220. */
-export const DEV_SENTENCES = 200;
+/** Dev sentences that choose the checkpoint: all. */
+export const DEV_SENTENCES = 1220;
 /** Test sentences whose integer codes are compared one by one. */
 export const PARITY_SENTENCES = 50;
 /** Fine-tuning steps, and how often the model is judged on the way. */
