@@ -10,6 +10,7 @@ export { layerNorm, layerNormGrad } from "./layer-norm";
 export { adam, dropout } from "./optimizer";
 export {
   columnSum,
+  hasNaN,
   lookUp,
   magnitudeHistogram,
   segmentSum,

@@ -75,6 +75,21 @@ export function squareSum(x: usize, n: i32): f64 {
   return sumDoubleLanes(low, high);
 }
 
+/** 1 where one of n float32 is NaN. */
+export function hasNaN(x: usize, n: i32): i32 {
+  const whole = x + ((<usize>(n & ~3)) << 2);
+  let found = i32x4.splat(0);
+  for (; x < whole; x += 16) {
+    const v = v128.load(x);
+    found = v128.or(found, f32x4.ne(v, v));
+  }
+  if (n & 3) {
+    const v = loadPart(x, n & 3, 0);
+    found = v128.or(found, f32x4.ne(v, v));
+  }
+  return v128.any_true(found) ? 1 : 0;
+}
+
 /** Smallest and largest of n float32 in one pass, to two float32; both NaN where there is one. */
 export function valueRange(x: usize, n: i32, out: usize): void {
   let least = f32x4.splat(Infinity);

@@ -36,7 +36,7 @@ export interface CodeProductOptions extends RightOperand {
  * @param a float32 codes [..., m, k], rank 2 to 4
  * @param b float32 codes [..., k, n] or, transposed, [..., n, k]; rank as a, leading axes equal
  * @returns float32 [..., m, n]; the caller disposes it
- * @throws {ShapeError} if the sums could leave int32
+ * @throws {ShapeError} if the sums could leave int32; {@link CheckpointError} for NaN, by the kernels
  */
 export function codeProduct(a: tf.Tensor, b: tf.Tensor, options: CodeProductOptions): tf.Tensor {
   const { transposeB = false, maxAbsA, maxAbsB, scaleA, scaleB } = options;

@@ -306,6 +306,30 @@ function packedOnWasm(
   });
 }
 
+describe.each(["cpu", "wasm"] as const)("NaN among codes on %s", (backend) => {
+  it.each([0, 1, 4, 6])("at %s is an error that leaves nothing behind", (at) => {
+    void tf.setBackend(backend);
+    const codes = new Float32Array(7).fill(1);
+    codes[at] = NaN;
+    const [row, column] = [tf.tensor2d(codes, [1, 7]), tf.tensor2d(codes, [7, 1])];
+    const [good, scale] = [tf.ones([7, 1]), tf.scalar(1)];
+    const engine = tf.backend() as unknown as { numDataIds(): number };
+    const before = engine.numDataIds();
+    const attributes = { transposeB: false, maxAbsA: 128, maxAbsB: 128 };
+    const run = (name: string, inputs: Record<string, tf.Tensor>) => () =>
+      tf.engine().runKernel(name, inputs, attributes);
+    const scales = { scaleA: scale, scaleB: scale };
+    const expected = /expected finite values, received NaN.*inspect the checkpoint/;
+    expect(run("QatCodeProduct", { a: row, b: good, ...scales })).toThrow(expected);
+    const ones = tf.ones([1, 7]);
+    expect(run("QatCodeProduct", { a: ones, b: column, ...scales })).toThrow(expected);
+    expect(run("QatPackCodes", { codes: column })).toThrow(expected);
+    ones.dispose();
+    expect(engine.numDataIds()).toBe(before);
+    tf.dispose([row, column, good, scale]);
+  });
+});
+
 describe("ids outside of a table", () => {
   it.each([-1, 3])("%s is an error that leaves nothing behind", (id) => {
     void tf.setBackend("wasm");

@@ -1,5 +1,6 @@
 /** Products of integer codes: `core/integer-product.ts` over a backend's memory. */
 import { integerProduct, scaleAccumulator } from "../../core/integer-product.ts";
+import { CheckpointError } from "../../errors.ts";
 import type { KernelAttributes } from "../../ops/kernel.ts";
 import { sizeOf, type KernelCall, type LoopKernel } from "../loop-kernel.ts";
 
@@ -21,6 +22,8 @@ export const codeProductKernel: LoopKernel = {
   run(call) {
     const { m, k, n, transposeB, count } = codeProductSizes(call);
     const a = call.floats("a");
+    refuseNaN(a);
+    if (!call.has("packedB")) refuseNaN(call.floats("b"));
     const b = call.has("packedB") ? bytesOf(call.ints("packedB"), k * n) : call.floats("b");
     const bias = call.has("bias") ? call.floats("bias") : null;
     const scale = { scaleA: call.floats("scaleA")[0]!, scaleB: call.floats("scaleB"), bias };
@@ -46,9 +49,22 @@ export const packCodesKernel: LoopKernel = {
   },
   run(call) {
     const codes = call.floats("codes");
+    refuseNaN(codes);
     bytesOf(call.intOut, codes.length).set(codes);
   },
 };
+
+function refuseNaN(codes: Float32Array): void {
+  if (codes.some(Number.isNaN)) throw codeError();
+}
+
+/** What NaN among codes means: an integer cannot hold it, so it must not go on as 0. */
+export function codeError(): CheckpointError {
+  return new CheckpointError(
+    `product of integer codes: expected finite values, received NaN. ` +
+      `The model's weights are probably not finite; inspect the checkpoint.`,
+  );
+}
 
 /** Sizes of a packed right operand. */
 export function packedSizes(shape: readonly number[], attributes: KernelAttributes) {

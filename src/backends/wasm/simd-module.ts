@@ -19,6 +19,7 @@ const SIMD_FUNCTIONS = [
   "gemm",
   "gemmRows",
   "gemmScratchBytes",
+  "hasNaN",
   "joinHeads",
   "layerNorm",
   "layerNormGrad",
