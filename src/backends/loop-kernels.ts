@@ -21,7 +21,7 @@ import {
 import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
 import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
-import { columnSumKernel, linearKernel, scaleCodesKernel } from "./loops/linear-kernels.ts";
+import { columnSumKernel, linearKernel } from "./loops/linear-kernels.ts";
 import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
@@ -51,7 +51,6 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   magnitudeHistogramKernel,
   narrowCodesKernel,
   packCodesKernel,
-  scaleCodesKernel,
   segmentSumKernel,
   splitHeadsKernel,
   squareSumKernel,

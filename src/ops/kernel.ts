@@ -28,7 +28,6 @@ export const KERNEL_NAMES = [
   "QatMagnitudeHistogram",
   "QatNarrowCodes",
   "QatPackCodes",
-  "QatScaleCodes",
   "QatSegmentSum",
   "QatSplitHeads",
   "QatSquareSum",

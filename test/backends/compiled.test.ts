@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { floatProduct } from "../../src/core/float-product.ts";
 import { RandomStream } from "../../src/core/random.ts";
-import { type KernelAttributes, type KernelName } from "../../src/ops/kernel.ts";
+import { SIMD_KERNELS } from "../../src/backends/wasm/simd-kernels.ts";
+import { KERNEL_NAMES, type KernelAttributes, type KernelName } from "../../src/ops/kernel.ts";
 import { normals } from "../helpers/numeric.ts";
 
 type Input = { shape: number[]; values: Float32Array | Int32Array };
@@ -73,6 +74,10 @@ beforeAll(async () => {
   await selectBackend("cpu");
   const { execution } = await selectBackend("wasm");
   expect(execution).toBe("compiled");
+});
+
+it("exist for every operation", () => {
+  expect(KERNEL_NAMES.filter((name) => SIMD_KERNELS[name] === undefined)).toEqual([]);
 });
 
 describe.each([false, true])("compiled kernels, special values: %s", (special) => {

@@ -1,4 +1,4 @@
-/** Linear maps and what surrounds them: sums for the bias' gradient, scaling of integer sums. */
+/** Linear maps, and sums for their bias' gradient. */
 import { addBias } from "../../core/elementwise.ts";
 import { floatProduct } from "../../core/float-product.ts";
 import type { LoopKernel } from "../loop-kernel.ts";
@@ -27,27 +27,6 @@ export const columnSumKernel: LoopKernel = {
     const n = out.length;
     for (let start = 0; start < x.length; start += n) {
       for (let j = 0; j < n; j++) out[j] = out[j]! + x[start + j]!;
-    }
-  },
-};
-
-/** sums [..., n], scaleA (scalar), scaleB (scalar or [n]) → fround(sums·fround(scaleA·scaleB)). */
-export const scaleCodesKernel: LoopKernel = {
-  name: "QatScaleCodes",
-  outputShapes: ({ sums }) => [sums!],
-  run(call) {
-    const sums = call.floats("sums");
-    const out = call.out[0]!;
-    const scaleA = call.floats("scaleA")[0]!;
-    const scales = call.floats("scaleB").map((scaleB) => scaleA * scaleB);
-    if (scales.length === 1) {
-      const scale = scales[0]!;
-      for (let i = 0; i < sums.length; i++) out[i] = sums[i]! * scale;
-      return;
-    }
-    const n = scales.length;
-    for (let start = 0; start < sums.length; start += n) {
-      for (let j = 0; j < n; j++) out[start + j] = sums[start + j]! * scales[j]!;
     }
   },
 };
