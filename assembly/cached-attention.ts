@@ -3,6 +3,7 @@
  * src/core/cached-attention.ts. The keys and values of one position are a cell: those of all heads
  * side by side, float32 values or int8 codes, the values behind the keys.
  */
+import { hasNaN } from "./reduce";
 import { softmaxRow } from "./softmax";
 
 /** Bytes of scratch memory that {@link cachedAttention} needs, 16-byte aligned. */
@@ -114,14 +115,6 @@ function queryCodes(q: usize, codes: usize, units: i32): void {
   for (let i = 0; i < (units & 7); i++) {
     store<i16>(codes + ((<usize>i) << 1), <i16>load<f32>(q + ((<usize>i) << 2)));
   }
-}
-
-function hasNaN(x: usize, n: i32): bool {
-  for (let i = 0; i < n; i++) {
-    const v = load<f32>(x + ((<usize>i) << 2));
-    if (v != v) return true;
-  }
-  return false;
 }
 
 /** fround(fround(Σ q·k)·scale)·factor for n keys, four at a time; the sums are exact integers. */

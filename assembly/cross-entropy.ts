@@ -1,5 +1,5 @@
 /** Cross-entropy with label smoothing and its gradient: src/core/cross-entropy.ts. */
-import { expLanes, log32 } from "./exp";
+import { log32 } from "./exp";
 import { highDoubles, loadPart, lowDoubles, maximum, storePart, sumDoubleLanes } from "./lanes";
 import { expRow } from "./softmax";
 

@@ -1,6 +1,6 @@
 /** Softmax over visible keys, its gradient, and log-softmax: src/core/softmax.ts. */
 import { expLanes, log32 } from "./exp";
-import { laneSum, loadPart, maximum, storePart, sumLanes } from "./lanes";
+import { loadPart, maximum, storePart, sumLanes } from "./lanes";
 
 /**
  * For each row: probabilities of its visible leading columns, 0 elsewhere. Row r sees

@@ -93,7 +93,7 @@ function taskGradients(setup: StepSetup, batches: readonly Batch[], dropout: Dro
   return { loss, gradients };
 }
 
-/** tf.variableGrads, which leaves what it saved for the backward pass behind where it fails. */
+/** tf.variableGrads, less the tensors for the backward pass that it leaves behind where it fails. */
 function gradientsOf(
   loss: () => tf.Scalar,
   variables: tf.Variable[],

@@ -2,8 +2,8 @@
 import { gridOf, type Grid } from "../../core/affine.ts";
 import { attendToCells, type CachedCell } from "../../core/cached-attention.ts";
 import type { Rounding } from "../../core/qtype.ts";
-import { CheckpointError } from "../../errors.ts";
 import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
+import { codeError } from "./code-error.ts";
 
 /**
  * queries [rows, …], cell0 … and ancestors [rows, steps] or cell0, sentences [rows] and lengths,
@@ -95,17 +95,9 @@ export const narrowCodesKernel: LoopKernel = {
     const stride = 4 * Math.ceil(count / 4);
     for (let row = 0; row < rows; row++) {
       const codes = x.subarray((row + 1) * columns - count, (row + 1) * columns);
-      if (codes.some(Number.isNaN)) throw codeError();
+      if (codes.some(Number.isNaN)) throw codeError("attention", "keys and values");
       bytes.set(codes, row * stride);
       bytes.fill(0, row * stride + count, (row + 1) * stride);
     }
   },
 };
-
-/** What NaN among codes means. */
-export function codeError(): CheckpointError {
-  return new CheckpointError(
-    `attention: expected keys and values, received NaN. ` +
-      `The model's weights are probably not finite; inspect the checkpoint.`,
-  );
-}

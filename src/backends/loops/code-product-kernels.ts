@@ -1,8 +1,8 @@
 /** Products of integer codes: `core/integer-product.ts` over a backend's memory. */
 import { integerProduct, scaleAccumulator } from "../../core/integer-product.ts";
-import { CheckpointError } from "../../errors.ts";
 import type { KernelAttributes } from "../../ops/kernel.ts";
 import { sizeOf, type KernelCall, type LoopKernel } from "../loop-kernel.ts";
+import { codeError } from "./code-error.ts";
 
 /** Sizes of a call's matrices, and how many there are. */
 export function codeProductSizes(call: Pick<KernelCall, "shape" | "attributes">) {
@@ -55,15 +55,7 @@ export const packCodesKernel: LoopKernel = {
 };
 
 function refuseNaN(codes: Float32Array): void {
-  if (codes.some(Number.isNaN)) throw codeError();
-}
-
-/** What NaN among codes means: an integer cannot hold it, so it must not go on as 0. */
-export function codeError(): CheckpointError {
-  return new CheckpointError(
-    `product of integer codes: expected finite values, received NaN. ` +
-      `The model's weights are probably not finite; inspect the checkpoint.`,
-  );
+  if (codes.some(Number.isNaN)) throw codeError("product of integer codes", "finite values");
 }
 
 /** Sizes of a packed right operand. */

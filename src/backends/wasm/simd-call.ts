@@ -31,7 +31,7 @@ export interface SimdCall {
 }
 
 /** Runs one call; may refuse it by returning false, before it writes: the loop kernel then runs. */
-export type SimdKernel = (call: SimdCall) => boolean | undefined;
+export type SimdKernel = (call: SimdCall) => boolean;
 
 /**
  * Runs a compiled kernel; returns its output or outputs, or null where it refuses the call.
@@ -72,7 +72,7 @@ export function callSimdKernel(
       doublesAt: (address, count) => new Float64Array(backend.wasm.HEAPU8.buffer, address, count),
       intsAt: (address, count) => new Int32Array(backend.wasm.HEAPU8.buffer, address, count),
     });
-    if (isDone === false) {
+    if (!isDone) {
       release();
       return null;
     }

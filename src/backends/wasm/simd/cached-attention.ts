@@ -1,5 +1,6 @@
 /** Compiled attention to kept keys and values. */
-import { cellLayout, codeError, softmaxGrid } from "../../loops/cached-attention-kernels.ts";
+import { codeError } from "../../loops/code-error.ts";
+import { cellLayout, softmaxGrid } from "../../loops/cached-attention-kernels.ts";
 import type { SimdCall, SimdKernel } from "../simd-call.ts";
 
 export const cachedAttention: SimdKernel = (call) => {
@@ -58,6 +59,6 @@ export const narrowCodes: SimdKernel = (call) => {
   const from = call.address("x") + 4 * (columns - count);
   const outBytes = 4 * Math.ceil(count / 4);
   const wrong = call.simd.narrowCodes(from, 4 * columns, call.out[0]!, outBytes, rows, count);
-  if (wrong >= 0) throw codeError();
+  if (wrong >= 0) throw codeError("attention", "keys and values");
   return true;
 };

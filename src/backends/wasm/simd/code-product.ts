@@ -1,5 +1,6 @@
 /** Compiled products of integer codes: int16 by int8 with int32 sums. */
-import { codeError, codeProductSizes, packedSizes } from "../../loops/code-product-kernels.ts";
+import { codeError } from "../../loops/code-error.ts";
+import { codeProductSizes, packedSizes } from "../../loops/code-product-kernels.ts";
 import type { SimdCall, SimdKernel } from "../simd-call.ts";
 
 /** Largest absolute code that a byte holds, and that an int16 holds. */
@@ -19,8 +20,8 @@ export const codeProduct: SimdKernel = (call) => {
   const bias = call.has("bias") ? call.address("bias") : 0;
   const scratch = scales + scaleBytes + packedBytes;
   const [a, b, out] = [call.address("a"), call.address("b"), call.out[0]!];
-  if (call.simd.hasNaN(a, count * m * k) === 1) throw codeError();
-  if (!isPacked && call.simd.hasNaN(b, count * k * n) === 1) throw codeError();
+  refuseNaN(call, a, count * m * k);
+  if (!isPacked) refuseNaN(call, b, count * k * n);
   for (let g = 0; g < count; g++) {
     if (!isPacked) call.simd.packCodes(b + 4 * g * k * n, n, k, transposeB ? 1 : 0, packed);
     const [left, to] = [a + 4 * g * m * k, out + 4 * g * m * n];
@@ -28,6 +29,10 @@ export const codeProduct: SimdKernel = (call) => {
   }
   return true;
 };
+
+function refuseNaN({ simd }: SimdCall, codes: number, count: number): void {
+  if (simd.hasNaN(codes, count) === 1) throw codeError("product of integer codes", "finite values");
+}
 
 /** fround(scaleA·scaleB) of each column. */
 function writeScales(call: SimdCall, address: number, n: number): void {
@@ -40,7 +45,7 @@ function writeScales(call: SimdCall, address: number, n: number): void {
 
 export const packCodes: SimdKernel = (call) => {
   const { n, k, transposeB } = packedSizes(call.shape("codes"), call.attributes);
-  if (call.simd.hasNaN(call.address("codes"), n * k) === 1) throw codeError();
+  refuseNaN(call, call.address("codes"), n * k);
   call.simd.packCodes(call.address("codes"), n, k, transposeB ? 1 : 0, call.out[0]!);
   return true;
 };
