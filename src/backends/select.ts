@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { ConfigError, KernelError } from "../errors.ts";
 import { KERNEL_NAMES, type KernelName } from "../ops/kernel.ts";
 import { MAX_THREADS } from "./max-threads.ts";
+import { loadNative } from "./native/load.ts";
 import { registerKernels } from "./register.ts";
 import { registerWasmKernels, runsCompiledKernels } from "./wasm/register.ts";
 import { startWithThreads, type ThreadsInUse } from "./wasm/threads/use-threads.ts";
@@ -69,7 +70,8 @@ export async function selectBackend(
   } else if (name === "cpu") {
     await useCpu();
   } else {
-    await useNative();
+    await useNative(threads);
+    used = { threads, notice: null };
   }
   registerKernels();
   const backend = tf.getBackend();
@@ -102,10 +104,10 @@ function checkThreads(name: BackendName, threads: number): void {
         `Give the number of processors that may be used.`,
     );
   }
-  if (threads === 1 || name === "wasm" || name === "auto") return;
+  if (threads === 1 || name !== "cpu") return;
   throw new ConfigError(
     `threads: expected 1 with the backend "${name}", received ${threads}. ` +
-      `Use the backend "wasm", or leave threads out.`,
+      `Use the backend "native" or "wasm", or leave threads out.`,
   );
 }
 
@@ -126,18 +128,8 @@ async function useCpu(): Promise<void> {
   (tf.backend() as unknown as { firstUse: boolean }).firstUse = false;
 }
 
-async function useNative(): Promise<void> {
-  // The package is optional: its name must not be resolved when this file is compiled or bundled.
-  const packageName = "@tensorflow/tfjs-node-gpu";
-  try {
-    await import(/* @vite-ignore */ packageName);
-  } catch (error) {
-    throw new KernelError(
-      `backend "native": expected the package ${packageName}, received none (${reasonOf(error)}). ` +
-        `Install it with "npm install ${packageName}", or use the backend "wasm".`,
-      { cause: error },
-    );
-  }
+async function useNative(threads: number): Promise<void> {
+  loadNative({ threads });
   await setBackend("tensorflow");
 }
 

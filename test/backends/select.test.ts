@@ -7,6 +7,7 @@ import { KERNEL_NAMES } from "../../src/ops/kernel.ts";
 describe("selectBackend", () => {
   afterEach(() => {
     vi.restoreAllMocks();
+    vi.unstubAllEnvs();
   });
 
   it.each([
@@ -36,7 +37,8 @@ describe("selectBackend", () => {
   });
 
   it("says what to install for native", async () => {
-    await expect(selectBackend("native")).rejects.toThrow(/tfjs-node.*Install it/);
+    vi.stubEnv("TFJS_QAT_NATIVE", "/nonexistent");
+    await expect(selectBackend("native")).rejects.toThrow(/nonexistent.*tfjs-qat native install/);
   });
 
   it("registers twice without harm", async () => {
