@@ -83,9 +83,6 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
    */
   run(...inputs: I): R {
     const backend = nativeBackend();
-    if (backend === null) {
-      this.#fallBack(`backend ${tf.getBackend()} has no graphs`);
-    }
     if (backend === null || this.#fallback !== null) return this.#runEagerly(inputs);
     const key = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
     const shape = this.#shapes.get(key) ?? { trace: null, traces: 0, graph: null };

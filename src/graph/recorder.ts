@@ -162,7 +162,9 @@ function graphAttribute(
   const isList = Array.isArray(value);
   switch (type) {
     case binding.TF_ATTR_INT:
-      return isList ? { kind: "ints", value: numbers(value) } : { kind: "int", value: Number(value) };
+      return isList
+        ? { kind: "ints", value: numbers(value) }
+        : { kind: "int", value: Number(value) };
     case binding.TF_ATTR_FLOAT:
       return isList
         ? { kind: "floats", value: numbers(value) }
