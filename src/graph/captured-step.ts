@@ -61,7 +61,7 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   #eager = 0;
 
   constructor(step: (...inputs: I) => R, options: CaptureOptions = {}) {
-    const { name = "step", xla = false, maxShapes = DEFAULT_MAX_SHAPES, onNotice } = options;
+    const { name = "step", xla = process.env["XLA"] === "1", maxShapes = DEFAULT_MAX_SHAPES, onNotice } = options;
     this.#step = step;
     this.#options = { name, xla, maxShapes };
     this.#notice = onNotice ?? (() => undefined);
@@ -135,7 +135,8 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
     const before = shape.trace;
     shape.trace = trace;
     shape.traces++;
-    if (trace.madeVariables) return result;
+    if (trace.obstacle !== null) this.#fallBack(trace.obstacle);
+    if (trace.obstacle !== null || trace.madeVariables) return result;
     const difference = before === null ? null : firstDifference(before, trace);
     if (difference !== null && shape.traces >= MAX_TRACES) {
       this.#fallBack(difference);
@@ -144,7 +145,12 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
     if (this.#isChecked || (before !== null && difference === null)) {
       this.#isChecked = true;
       shape.trace = null;
-      shape.graph = new CapturedGraph(backend, trace, this.#options.xla);
+      try {
+        shape.graph = new CapturedGraph(backend, trace, this.#options.xla);
+      } catch (error) {
+        this.#fallBack(`TensorFlow refuses the graph: ${(error as Error).message}`);
+        return result;
+      }
       const milliseconds = Math.round(performance.now() - started);
       this.#notice(
         `${this.#options.name}: captured ${shape.graph.operations} operations in ${milliseconds} ms`,

@@ -19,6 +19,8 @@ export interface Recording {
   readonly nodes: readonly GraphNode[];
   /** Tensors that are neither inputs nor made inside, in the order of their use. */
   readonly externals: readonly ExternalTensor[];
+  /** Why a graph cannot do what the step did, or null. */
+  readonly obstacle: string | null;
   /** The graph's output that holds a tensor after the step, by the binding's id. */
   referenceOf(id: number): string;
 }
@@ -29,7 +31,6 @@ export interface Recording {
  *
  * @param known outputs of the graph that stand for tensors from outside, by the binding's id
  * @param nameExternal the graph's output for the n-th other tensor from outside
- * @throws {CaptureError} where `step` reads the values of a tensor
  */
 export function record<T>(
   backend: NativeBackend,
@@ -43,11 +44,13 @@ export function record<T>(
 
 class Recorder implements Recording {
   readonly nodes: GraphNode[] = [];
+  obstacle: string | null = null;
   readonly externals: ExternalTensor[] = [];
   readonly #backend: NativeBackend;
   readonly #binding: Binding;
   readonly #references: Map<number, string>;
   readonly #constants = new Set<number>();
+  readonly #dtypes = new Map<number, number>();
   readonly #dataIds = new Map<number, object>();
   readonly #nameExternal: (index: number) => string;
 
@@ -89,20 +92,22 @@ class Recorder implements Recording {
 
   #executeOp(
     op: string,
-    attributes: readonly OpAttribute[],
+    given: readonly OpAttribute[],
     ids: readonly number[],
     outputs: number,
   ): TensorMetadata[] {
-    const made = this.#binding.executeOp(op, attributes, ids, outputs);
+    const made = this.#binding.executeOp(op, given, ids, outputs);
     const name = `n${this.nodes.length}`;
     const inputs = ids.map((id) => this.referenceOf(id));
-    const named = attributes.map(
+    const named = given.map(
       (attribute) => [attribute.name, graphAttribute(this.#binding, op, attribute)] as const,
     );
-    this.nodes.push({ name, op, inputs, attributes: Object.fromEntries(named) });
+    const attributes = { ...this.#inferred(op, ids), ...Object.fromEntries(named) };
+    this.nodes.push({ name, op, inputs, attributes });
     const isConstant = ids.every((id) => this.#constants.has(id));
-    made.forEach(({ id }, i) => {
+    made.forEach(({ id, dtype }, i) => {
       this.#references.set(id, `${name}:${i}`);
+      this.#dtypes.set(id, dtype);
       if (isConstant) this.#constants.add(id);
     });
     return made;
@@ -123,17 +128,33 @@ class Recorder implements Recording {
       },
     });
     this.#references.set(id, `${name}:0`);
+    this.#dtypes.set(id, dtype);
     this.#constants.add(id);
     return id;
   }
 
-  #tensorData(id: number): ArrayLike<number> {
-    if (this.#constants.has(id)) return this.#binding.tensorDataSync(id);
-    throw new CaptureError(
-      `captured step, after ${this.nodes.length} operations: expected no use of a tensor's values ` +
-        `in JavaScript, received a read${callerOf(new Error())}. ` +
-        `Return the tensor and read it after the step, or leave the step uncaptured.`,
+  /** Attributes that TensorFlow infers when an operation is executed, but not in a graph. */
+  #inferred(op: string, ids: readonly number[]): Record<string, GraphAttribute> {
+    const inferred = INFERRED_ATTRIBUTES[op] ?? [];
+    return Object.fromEntries(
+      inferred.map((name, i) => [name, { kind: "type", value: this.#dtypeOf(ids[i]!) }]),
     );
+  }
+
+  #dtypeOf(id: number): number {
+    const known = this.#dtypes.get(id);
+    if (known !== undefined) return known;
+    return this.#backend.tensorMap.get(this.#dataIds.get(id)!).dtype;
+  }
+
+  #tensorData(id: number): ArrayLike<number> {
+    if (!this.#constants.has(id)) {
+      const last = this.nodes.at(-1)?.op ?? "none";
+      this.obstacle ??=
+        `it reads a tensor's values${caller()}, after ${this.nodes.length} operations ` +
+        `(last: ${last}): return the tensor and read it after the step`;
+    }
+    return this.#binding.tensorDataSync(id);
   }
 
   referenceOf(id: number): string {
@@ -146,11 +167,19 @@ class Recorder implements Recording {
   }
 }
 
-/** ` at file:line` of the first frame outside TensorFlow.js and this room, or nothing. */
-function callerOf({ stack = "" }: Error): string {
-  const frames = stack.split("\n").slice(1);
-  const foreign = /node_modules|@tensorflow|tfjs-node|node:|\/graph\/|\/dist\/kernels\//;
-  const frame = frames.find((line) => line.includes("at ") && !foreign.test(line));
+/** Types of inputs that TensorFlow.js leaves out, by operation, in the order of the inputs. */
+const INFERRED_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
+  ExpandDims: ["T", "Tdim"],
+};
+
+/** ` at function (file:line)`: the first frame outside TensorFlow.js and this file, or nothing. */
+function caller(): string {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 60;
+  const { stack = "" } = new Error();
+  Error.stackTraceLimit = limit;
+  const foreign = /tfjs-core|@tensorflow|nodejs_kernel_backend|\/dist\/kernels\/|node:|recorder/;
+  const frame = stack.split("\n").find((line) => /^\s+at /.test(line) && !foreign.test(line));
   return frame === undefined ? "" : ` ${frame.trim()}`;
 }
 

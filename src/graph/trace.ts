@@ -19,6 +19,8 @@ export interface Trace {
   readonly outputs: readonly string[];
   readonly states: readonly TracedState[];
   readonly nodes: readonly GraphNode[];
+  /** Why a graph cannot do what the step did, or null. */
+  readonly obstacle: string | null;
   /** Whether the step made variables: the next trace will be another one. */
   readonly madeVariables: boolean;
 }
@@ -66,6 +68,7 @@ export function traceStep(
       outputs: results.map((result) => recording.referenceOf(tensorId(backend, result))),
       states,
       nodes: recording.nodes,
+      obstacle: recording.obstacle,
       madeVariables: registeredVariables().some((variable) => !had.has(variable)),
     },
   };
