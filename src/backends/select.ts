@@ -33,9 +33,10 @@ export interface BackendReport {
   readonly fallbacks: readonly KernelName[];
   /**
    * What our kernels are: `compiled` WebAssembly with SIMD, `loops` of JavaScript (on cpu; on wasm
-   * where the backend was started before our kernels were registered, or there is no SIMD), or `none`.
+   * where the backend was started before our kernels were registered, or there is no SIMD), TensorFlow's
+   * `operations` (on native), or `none`.
    */
-  readonly execution: "compiled" | "loops" | "none";
+  readonly execution: "compiled" | "loops" | "operations" | "none";
   /** Threads that run our kernels. */
   readonly threads: number;
   /** Why something else runs than was asked for: not wasm but cpu, not several threads but one. */
@@ -91,6 +92,7 @@ export function describeBackend(report: BackendReport): string {
   const how = {
     compiled: `${kernels.length} compiled kernels`,
     loops: `${kernels.length} kernels as JavaScript loops`,
+    operations: `${kernels.length} kernels as TensorFlow operations`,
     none: "no kernels of ours",
   }[execution];
   const names = fallbacks.length === 0 ? "" : ` (${fallbacks.join(", ")})`;
@@ -113,6 +115,7 @@ function checkThreads(name: BackendName, threads: number): void {
 
 function executionOn(backend: string): BackendReport["execution"] {
   if (backend === "wasm" && runsCompiledKernels(tf.backend())) return "compiled";
+  if (backend === "tensorflow") return "operations";
   return backend === "wasm" || backend === "cpu" ? "loops" : "none";
 }
 

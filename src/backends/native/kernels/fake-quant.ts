@@ -1,0 +1,124 @@
+/** Fake quantization: the arithmetic of `core/affine.ts` as operations. */
+import { qtypeOf, SMALLEST_CLIP, type QuantKind, type Rounding } from "../../../core/qtype.ts";
+import type { NativeCall, NativeKernel } from "../native-kernel.ts";
+import type { Value } from "../op-run.ts";
+
+/** The grid of each channel, shaped to broadcast against x. */
+interface Grid {
+  readonly qmin: number;
+  readonly qmax: number;
+  readonly rounding: Rounding;
+  /** What x is divided by: never 0. */
+  readonly divisor: Value;
+  /** What a code is multiplied by: 0 where the clip counts as zero, else the divisor. */
+  readonly step: Value;
+  /** Where the clip counts as zero; null for the softmax kind, which has none. */
+  readonly isZero: Value | null;
+}
+
+/** x, clip? → values. */
+export const fakeQuantKernel: NativeKernel = {
+  name: "QatFakeQuant",
+  run(call) {
+    const x = call.input("x");
+    const grid = gridOf(call, x);
+    return [withoutMinusZero(call, call.ops.mul(codesOf(call, x, grid), grid.step))];
+  },
+};
+
+/** x, clip? → codes. */
+export const fakeQuantCodesKernel: NativeKernel = {
+  name: "QatFakeQuantCodes",
+  run(call) {
+    const { ops } = call;
+    const x = call.input("x");
+    const grid = gridOf(call, x);
+    const codes = codesOf(call, x, grid);
+    if (grid.isZero === null) return [withoutMinusZero(call, codes)];
+    // A product keeps NaN, which a choice between codes and 0 would not.
+    const live = ops.select(grid.isZero, 0, 1);
+    return [withoutMinusZero(call, ops.mul(codes, live))];
+  },
+};
+
+/** dy, x, clip? → dx, and dclip where there is a clip. */
+export const fakeQuantGradKernel: NativeKernel = {
+  name: "QatFakeQuantGrad",
+  run(call) {
+    const { ops } = call;
+    const [x, dy, clip] = [call.input("x"), call.input("dy"), call.optional("clip")];
+    const { qmin, qmax, step, isZero } = gridOf(call, x);
+    const reaches = ops.greaterEqual(x, qmin === 0 ? 0 : ops.mul(step, qmin));
+    const fits = ops.lessEqual(x, ops.mul(step, qmax));
+    const keepsAll = call.attributes.compat === "neurst" && isZero !== null;
+    const within = ops.and(reaches, fits);
+    const zeros = ops.zerosLike(dy);
+    const dx = ops.selectSame(keepsAll ? ops.or(within, isZero) : within, dy, zeros);
+    if (clip === null) return [dx];
+    const above = ops.selectSame(fits, zeros, dy);
+    const below = qmin === 0 ? zeros : ops.mul(dy, qmin / qmax);
+    let dclip = sumToClip(call, ops.selectSame(reaches, above, below), clip);
+    if (keepsAll) dclip = ops.select(ops.reshape(isZero, clip.shape), 0, dclip);
+    return [dx, dclip];
+  },
+};
+
+function gridOf(call: NativeCall, x: Value): Grid {
+  const { ops, attributes } = call;
+  const { kind, bits, rounding, axis } = attributes as {
+    kind: QuantKind;
+    bits: number;
+    rounding: Rounding;
+    axis: number;
+  };
+  const { qmin, qmax } = qtypeOf(kind, bits);
+  const given = call.optional("clip");
+  if (given === null) {
+    const step = ops.scalar(2 ** -bits);
+    return { qmin, qmax, rounding, divisor: step, step, isZero: null };
+  }
+  const clip = toAxis(call, given, x.shape.length, axis);
+  const isZero = ops.less(clip, SMALLEST_CLIP);
+  const divisor = stepOf(call, ops.select(isZero, 1, clip), { qmin, qmax, rounding });
+  return { qmin, qmax, rounding, divisor, step: ops.select(isZero, 0, divisor), isZero };
+}
+
+/** One integer step for the range that a clip spans; see `gridOf` in core/affine.ts. */
+function stepOf(
+  { ops }: NativeCall,
+  clip: Value,
+  { qmin, qmax, rounding }: Pick<Grid, "qmin" | "qmax" | "rounding">,
+): Value {
+  if (rounding === "half_even") return ops.div(clip, qmax);
+  const range = qmin === 0 ? clip : ops.sub(clip, ops.div(ops.mul(clip, qmin), qmax));
+  return ops.div(range, qmax - qmin);
+}
+
+/** Codes of x; where the clip counts as zero, any finite number. NaN stays. */
+function codesOf({ ops }: NativeCall, x: Value, grid: Grid): Value {
+  const { qmin, qmax, rounding, divisor, step } = grid;
+  if (rounding === "half_even") return ops.clip(ops.rint(ops.div(x, divisor)), qmin, qmax);
+  const [lowest, highest] = [ops.mul(step, qmin), ops.mul(step, qmax)];
+  const clamped = ops.minimum(ops.maximum(x, lowest), highest);
+  const fromLowest = ops.div(ops.sub(clamped, lowest), divisor);
+  return ops.floor(ops.add(ops.add(fromLowest, qmin), 0.5));
+}
+
+function withoutMinusZero({ ops }: NativeCall, x: Value): Value {
+  return ops.add(x, 0);
+}
+
+function toAxis({ ops }: NativeCall, clip: Value, rank: number, axis: number): Value {
+  // A vector lies along the last axis by itself.
+  if (axis < 0 || clip.shape.length === 0 || axis === rank - 1) return clip;
+  const shape = new Array<number>(rank).fill(1);
+  shape[axis] = clip.shape[0]!;
+  return ops.reshape(clip, shape);
+}
+
+/** Sums over every axis but the clip's. */
+function sumToClip({ ops, attributes }: NativeCall, values: Value, clip: Value): Value {
+  const axis = clip.shape.length === 0 ? -1 : (attributes.axis as number);
+  const others = values.shape.map((_, i) => i).filter((i) => i !== axis);
+  return ops.reshape(ops.sum(values, others), clip.shape);
+}

@@ -1,0 +1,47 @@
+/** Better versions of kernels that the package itself has. */
+import * as tf from "@tensorflow/tfjs";
+import type { NativeBackend } from "./binding.ts";
+import { callNativeKernel, type NativeCall } from "./native-kernel.ts";
+import type { Value } from "./op-run.ts";
+
+/**
+ * GatherV2: the package's reads the indices and checks them in JavaScript, at every call.
+ * Reshape: an operation even where the shape stays, as in every gradient of an addition.
+ * BatchMatMul: matrices without a batch go through the operation that is made for them.
+ */
+const REPLACEMENTS: Readonly<Record<string, (call: NativeCall) => Value>> = {
+  GatherV2({ ops, input, attributes }) {
+    const { axis, batchDims } = attributes as { axis: number; batchDims?: number };
+    return ops.gather(input("x"), input("indices"), axis, batchDims ?? 0);
+  },
+  Reshape({ ops, input, attributes }) {
+    return ops.reshape(input("x"), attributes.shape as unknown as number[]);
+  },
+  BatchMatMul({ ops, input, attributes }) {
+    const { transposeA, transposeB } = attributes;
+    return ops.product(input("a"), input("b"), transposeA === true, transposeB === true);
+  },
+};
+
+/** Kernels of TensorFlow.js that the package does not have. */
+const ADDITIONS: typeof REPLACEMENTS = {
+  BitwiseAnd: ({ ops, input }) => ops.bitAnd(input("a"), input("b")),
+};
+
+/** Replaces and completes the package's kernels for good. Not idempotent. */
+export function improveStockKernels(backendName: string): void {
+  for (const [name, run] of Object.entries(REPLACEMENTS)) {
+    // Changing the entry is quiet; registering a second time would print a warning.
+    tf.getKernel(name, backendName).kernelFunc = kernelFuncOf(run);
+  }
+  for (const [kernelName, run] of Object.entries(ADDITIONS)) {
+    tf.registerKernel({ kernelName, backendName, kernelFunc: kernelFuncOf(run) });
+  }
+}
+
+function kernelFuncOf(run: (call: NativeCall) => Value): tf.KernelFunc {
+  return ({ inputs, backend, attrs }) => {
+    const attributes = (attrs ?? {}) as NativeCall["attributes"];
+    return callNativeKernel((call) => [run(call)], backend as NativeBackend, inputs, attributes);
+  };
+}
