@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { GraphNode } from "../formats/graph-def.ts";
 import { GRAPH_NAMES, type InputSpec } from "./build-graph.ts";
 import { tensorId, type NativeBackend } from "./native-backend.ts";
-import { record } from "./recorder.ts";
+import { record, type RecordedUpdate } from "./recorder.ts";
 
 /** A value that the graph keeps between runs. */
 export interface TracedState {
@@ -19,6 +19,8 @@ export interface Trace {
   readonly outputs: readonly string[];
   readonly states: readonly TracedState[];
   readonly nodes: readonly GraphNode[];
+  /** Operations that may leave in variables what {@link TracedState.written} names. */
+  readonly updates: readonly RecordedUpdate[];
   /** Why a graph cannot do what the step did, or null. */
   readonly obstacle: string | null;
   /** Whether the step made variables: the next trace will be another one. */
@@ -68,6 +70,7 @@ export function traceStep(
       outputs: results.map((result) => recording.referenceOf(tensorId(backend, result))),
       states,
       nodes: recording.nodes,
+      updates: recording.updates,
       obstacle: recording.obstacle,
       madeVariables: registeredVariables().some((variable) => !had.has(variable)),
     },
