@@ -99,7 +99,8 @@ export function endCases(): KernelCase[] {
   const few = random([WIDTH, VOCABULARY]) as tf.Tensor2D;
   const [gradient, m] = [random(table.shape), random(table.shape)];
   const v = tf.tidy(() => tf.keep(tf.abs(m)));
-  const rates = { learningRate: 1e-4, beta1: 0.9, beta2: 0.98, epsilon: 1e-9, step: 3 };
+  const rate = tf.keep(tf.scalar(1e-4));
+  const rates = { rate, beta1: 0.9, beta2: 0.98, epsilon: 1e-9 };
   const loss = (l: tf.Tensor): tf.Tensor => smoothedCrossEntropy(l as tf.Tensor2D, tokens, 0.1);
   return [
     caseOf("embeddingLookup", table.shape, () => embeddingLookup(table, tokens)),

@@ -13,6 +13,7 @@ export type ErrorCode =
   | "E_FORMAT"
   | "E_CHECKPOINT"
   | "E_KERNEL"
+  | "E_CAPTURE"
   | "E_EXPORT"
   | "E_TRAINING";
 
@@ -96,6 +97,13 @@ export class CheckpointError extends TfjsQatError {
 export class KernelError extends TfjsQatError {
   constructor(message: string, options?: ErrorOptions) {
     super("E_KERNEL", message, options);
+  }
+}
+
+/** A step cannot be captured as a graph (exit 1). */
+export class CaptureError extends TfjsQatError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("E_CAPTURE", message, options);
   }
 }
 

@@ -10,6 +10,7 @@ const LAYER: Readonly<Record<string, number>> = {
   formats: 1,
   ops: 2,
   backends: 2,
+  graph: 2,
   quant: 2,
   text: 2,
   data: 2,
@@ -31,7 +32,7 @@ const EXTERNAL: Readonly<Record<string, RegExp>> = {
   "js-yaml": /^formats\/yaml\.ts$/,
   zod: /^(quant|models|train|decode|data|text|metrics|recipe|cli)\//,
   fflate: /^formats\//,
-  "@tensorflow/tfjs": /^(ops|backends|quant|layers|models|train|export|recipe|cli)\//,
+  "@tensorflow/tfjs": /^(ops|backends|graph|quant|layers|models|train|export|recipe|cli)\//,
   "@tensorflow/tfjs-backend-wasm": /^backends\//,
 };
 

@@ -14,6 +14,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   E_CHECKPOINT: 3,
   E_SHAPE: 1,
   E_KERNEL: 1,
+  E_CAPTURE: 1,
   E_EXPORT: 1,
   E_TRAINING: 1,
 };

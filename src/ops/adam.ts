@@ -10,12 +10,11 @@ export interface AdamStep {
   readonly m: tf.Tensor;
   /** Second moment; zeros before the first step. */
   readonly v: tf.Tensor;
-  readonly learningRate: number;
+  /** float32 scalar: the learning rate times the correction of this step; see {@link adamRate}. */
+  readonly rate: tf.Tensor;
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  /** Number of this step, from 1. */
-  readonly step: number;
 }
 
 /** New tensors; the caller disposes them and the old ones. */
@@ -26,17 +25,27 @@ export interface AdamState {
 }
 
 /**
- * m' = m + (g − m)(1 − β1); v' = v + (g² − v)(1 − β2); value' = value − α·m'/(√v' + ε) with
- * α = rate·√(1 − β2^step)/(1 − β1^step): Keras' form, ε outside the root and not corrected.
+ * The rate of one step: α = rate·√(1 − β2^step)/(1 − β1^step).
+ * @param step number of the step, from 1
+ */
+export function adamRate(
+  learningRate: number,
+  { beta1, beta2 }: { readonly beta1: number; readonly beta2: number },
+  step: number,
+): number {
+  return learningRate * (Math.sqrt(1 - power(beta2, step)) / (1 - power(beta1, step)));
+}
+
+/**
+ * m' = m + (g − m)(1 − β1); v' = v + (g² − v)(1 − β2); value' = value − α·m'/(√v' + ε) with the
+ * rate α of {@link adamRate}: Keras' form, ε outside the root and not corrected.
  *
  * @see TensorFlow 2.21, tensorflow/core/kernels/training_ops.cc, ApplyAdam
  */
 export function adamUpdate(update: AdamStep): AdamState {
-  const { value, gradient, m, v, beta1, beta2, epsilon, step } = update;
-  const correction = Math.sqrt(1 - power(beta2, step)) / (1 - power(beta1, step));
-  const rate = update.learningRate * correction;
-  const attributes = { rate, beta1, beta2, epsilon };
-  const outputs = runKernel("QatAdam", { value, gradient, m, v }, attributes, () => {
+  const { value, gradient, m, v, rate, beta1, beta2, epsilon } = update;
+  const attributes = { beta1, beta2, epsilon };
+  const outputs = runKernel("QatAdam", { value, gradient, m, v, rate }, attributes, () => {
     const newM = tf.add(m, tf.mul(tf.sub(gradient, m), 1 - beta1));
     const newV = tf.add(v, tf.mul(tf.sub(tf.square(gradient), v), 1 - beta2));
     const change = tf.div(tf.mul(newM, rate), tf.add(tf.sqrt(newV), epsilon));

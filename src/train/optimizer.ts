@@ -1,7 +1,7 @@
 /** Adam over named variables, with state that is saved and restored by name. */
 import * as tf from "@tensorflow/tfjs";
 import { CheckpointError } from "../errors.ts";
-import { adamUpdate } from "../ops/adam.ts";
+import { adamRate, adamUpdate } from "../ops/adam.ts";
 
 /** Decay rates of Adam; NeurST's Transformer sets use 0.9, 0.98 and 1e-9. */
 export interface AdamOptions {
@@ -18,9 +18,10 @@ export interface OptimizerState {
   readonly slots: ReadonlyMap<string, Float32Array>;
 }
 
+/** Variables, so that a captured step keeps them where it runs. */
 interface Slots {
-  m: tf.Tensor;
-  v: tf.Tensor;
+  readonly m: tf.Variable;
+  readonly v: tf.Variable;
 }
 
 /** Owns two slots for each variable; the variables themselves belong to the model. */
@@ -35,7 +36,7 @@ export class Adam {
     this.#variables = variables;
     this.#options = options;
     for (const [name, { shape }] of variables) {
-      this.#slots.set(name, { m: keptZeros(shape), v: keptZeros(shape) });
+      this.#slots.set(name, { m: zeros(shape), v: zeros(shape) });
     }
   }
 
@@ -44,24 +45,31 @@ export class Adam {
     return this.#step;
   }
 
-  /**
-   * One update of the variables that have a gradient; the others, and their slots, stay.
-   * @param gradients by variable name; the caller disposes them
-   * @param rateOf learning rate of a variable
-   */
-  apply(gradients: ReadonlyMap<string, tf.Tensor>, rateOf: (name: string) => number): void {
+  /** Counts one more update, the one that {@link apply} makes next. */
+  beginStep(): void {
     this.#step++;
+  }
+
+  /** What the update begun makes of a learning rate; see {@link adamRate}. */
+  correctedRate(learningRate: number): number {
+    return adamRate(learningRate, this.#options, this.#step);
+  }
+
+  /**
+   * The update begun: of the variables that have a gradient; the others, and their slots, stay.
+   * @param gradients by variable name; the caller disposes them
+   * @param rateOf corrected rate of a variable, a float32 scalar
+   */
+  apply(gradients: ReadonlyMap<string, tf.Tensor>, rateOf: (name: string) => tf.Tensor): void {
     for (const [name, gradient] of gradients) {
       const variable = this.#variables.get(name)!;
-      const slots = this.#slots.get(name)!;
+      const { m, v } = this.#slots.get(name)!;
       tf.tidy(() => {
-        const { m, v } = slots;
-        const rates = { ...this.#options, learningRate: rateOf(name), step: this.#step };
+        const rates = { ...this.#options, rate: rateOf(name) };
         const next = adamUpdate({ value: variable, gradient, m, v, ...rates });
         variable.assign(next.value);
-        slots.m = tf.keep(next.m);
-        slots.v = tf.keep(next.v);
-        tf.dispose([m, v]);
+        m.assign(next.m);
+        v.assign(next.v);
       });
     }
   }
@@ -89,11 +97,11 @@ export class Adam {
       if (expected !== received) throw slotError(name, expected, received);
     }
     this.#step = state.step;
-    for (const [name, slots] of this.#slots) {
-      const { shape } = slots.m;
-      tf.dispose([slots.m, slots.v]);
-      slots.m = tf.keep(tf.tensor(state.slots.get(`m/${name}`)!, shape, "float32"));
-      slots.v = tf.keep(tf.tensor(state.slots.get(`v/${name}`)!, shape, "float32"));
+    for (const [name, { m, v }] of this.#slots) {
+      tf.tidy(() => {
+        m.assign(tf.tensor(state.slots.get(`m/${name}`)!, m.shape, "float32"));
+        v.assign(tf.tensor(state.slots.get(`v/${name}`)!, v.shape, "float32"));
+      });
     }
   }
 
@@ -103,8 +111,8 @@ export class Adam {
   }
 }
 
-function keptZeros(shape: number[]): tf.Tensor {
-  return tf.keep(tf.zeros(shape, "float32"));
+function zeros(shape: number[]): tf.Variable {
+  return tf.tidy(() => tf.variable(tf.zeros(shape, "float32"), false));
 }
 
 function slotError(name: string, expected?: number, received?: number): CheckpointError {

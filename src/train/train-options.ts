@@ -1,5 +1,6 @@
 /** What a training run is made of, and what it tells while it runs. */
 import type { BatchStream } from "../data/batch-stream.ts";
+import type { CaptureOptions } from "../graph/captured-step.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import type { QuantConfig } from "../quant/config.ts";
 import type { BestOptions, ValidationOutcome } from "./best-checkpoints.ts";
@@ -53,6 +54,8 @@ export interface TrainerOptions {
   readonly checkpointSteps: number;
   readonly checkpointsToKeep: number;
   readonly validation: ValidationOptions | null;
+  /** How steps are captured where the backend can [default: as {@link CaptureOptions} says]. */
+  readonly capture?: Pick<CaptureOptions, "xla" | "maxShapes">;
   /** Seconds since 1970, for rates and TensorBoard's wall time alone [default: the system's]. */
   readonly clock?: () => number;
 }

@@ -1,14 +1,16 @@
-/** One optimizer step: losses, gradients over the batches of the step, clipping, update. */
+/** The optimizer step: losses, gradients over the batches of the step, clipping, update. */
 import * as tf from "@tensorflow/tfjs";
 import type { Batch } from "../data/batch.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { isClipName } from "../quant/clip-name.ts";
-import { batchTensors, sequenceLoss } from "../models/loss.ts";
+import { captureStep, type CapturedStep, type CaptureOptions } from "../graph/captured-step.ts";
+import { batchTensors, sequenceLoss, type BatchTensors } from "../models/loss.ts";
 import { globalNorm } from "../ops/global-norm.ts";
 import type { QuantConfig } from "../quant/config.ts";
 import { withPass, type DropoutSource } from "../quant/pass.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 import { QUANT_STRATEGIES } from "../quant/strategies.ts";
+import { GivenSeeds } from "./dropout-source.ts";
 import type { Adam } from "./optimizer.ts";
 
 /** What stays the same from step to step. */
@@ -39,52 +41,127 @@ export interface StepFigures {
 
 type Gradients = Map<string, tf.Tensor>;
 
+/** Learning rates of one step. */
+export interface StepRates {
+  readonly weights: number;
+  readonly clips: number;
+}
+
+/** What a step is given as tensors; all else stays the same from step to step. */
+interface StepInputs {
+  readonly batches: readonly BatchTensors[];
+  /** Target tokens of all batches. */
+  readonly tokens: tf.Tensor;
+  readonly dropout: DropoutSource;
+}
+
+/** Names of a batch's tensors, in the order in which a step is given them. */
+const BATCH_TENSORS = [
+  "source",
+  "sourceLengths",
+  "targetInput",
+  "target",
+  "targetLengths",
+] as const satisfies readonly (keyof BatchTensors)[];
+
 /**
- * Updates the trained variables. The task loss is the mean over all target tokens of `batches`, so
- * that several small batches give the update of one that holds all their sentences. Gradients of
- * clips are not clipped and do not count in the norm: they are of another size, and would decide
- * how far the weights may move.
+ * Updates the trained variables, step by step. The task loss is the mean over all target tokens of a
+ * step's batches, so that several small batches give the update of one that holds all their
+ * sentences. Gradients of clips are not clipped and do not count in the norm: they are of another
+ * size, and would decide how far the weights may move.
  *
- * @param rateOf learning rate of a variable
+ * On the native backend a step is replayed as a graph; see {@link captureStep}.
  */
-export async function trainStep(
-  setup: StepSetup,
-  batches: readonly Batch[],
-  dropout: DropoutSource,
-  rateOf: (name: string) => number,
-): Promise<StepFigures> {
-  let unreached: string[] = [];
-  const figures = tf.tidy(() => {
-    const task = taskGradients(setup, batches, dropout);
+export class TrainStep {
+  readonly #setup: StepSetup;
+  readonly #captured: CapturedStep<tf.Tensor[], tf.Tensor>;
+  /** Places of dropout in a step, once one has run. */
+  #sites: number | null = null;
+  #unreached: readonly string[] = [];
+  /** What the step that runs has besides tensors. */
+  #dropout: DropoutSource | null = null;
+  #batchCount = 0;
+
+  constructor(setup: StepSetup, options: CaptureOptions = {}) {
+    this.#setup = setup;
+    this.#captured = captureStep((...tensors) => this.#step(tensors), options);
+  }
+
+  /** Makes one step. */
+  async run(
+    batches: readonly Batch[],
+    dropout: DropoutSource,
+    rates: StepRates,
+  ): Promise<StepFigures> {
+    const { optimizer } = this.#setup;
+    const tokens = batches.reduce((sum, { targetLengths }) => targetLengths.reduce(add, sum), 0);
+    optimizer.beginStep();
+    const numbers = [
+      tokens,
+      optimizer.correctedRate(rates.weights),
+      optimizer.correctedRate(rates.clips),
+    ];
+    const inputs: tf.Tensor[] = [
+      ...numbers.map((value) => tf.scalar(value)),
+      ...batches.flatMap((batch) => {
+        const tensors = batchTensors(batch);
+        return BATCH_TENSORS.map((name) => tensors[name]);
+      }),
+      ...Array.from({ length: this.#sites ?? 0 }, () => dropout.nextSeed()),
+    ];
+    this.#dropout = dropout;
+    this.#batchCount = batches.length;
+    let figures: tf.Tensor | null = null;
+    try {
+      figures = this.#captured.run(...inputs);
+      const [taskLoss, clipPenalty, gradientNorm] = await figures.data<"float32">();
+      return {
+        taskLoss: taskLoss!,
+        clipPenalty: clipPenalty!,
+        gradientNorm: gradientNorm!,
+        unreached: this.#unreached,
+      };
+    } finally {
+      tf.dispose(inputs);
+      figures?.dispose();
+    }
+  }
+
+  /** Frees the graphs; the variables keep their values. */
+  dispose(): void {
+    this.#captured.dispose();
+  }
+
+  /** @returns [3] task loss, clip penalty, gradient norm */
+  #step([tokens, weightRate, clipRate, ...rest]: tf.Tensor[]): tf.Tensor {
+    const setup = this.#setup;
+    const size = BATCH_TENSORS.length;
+    const batches = Array.from({ length: this.#batchCount }, (_, i) => {
+      const tensors = rest.slice(i * size, (i + 1) * size);
+      return Object.fromEntries(
+        BATCH_TENSORS.map((name, at) => [name, tensors[at]!]),
+      ) as unknown as BatchTensors;
+    });
+    const seeds = rest.slice(batches.length * size);
+    const dropout = new GivenSeeds(this.#sites === null ? null : seeds, this.#dropout!);
+    const task = taskGradients(setup, { batches, tokens: tokens!, dropout });
+    this.#sites = dropout.used;
     const penalty = addPenalty(setup, task.gradients);
-    unreached = [...setup.trained.keys()].filter((name) => !task.gradients.has(name));
+    this.#unreached = [...setup.trained.keys()].filter((name) => !task.gradients.has(name));
     const norm = clipGradients(setup, task.gradients);
-    setup.optimizer.apply(task.gradients, rateOf);
+    setup.optimizer.apply(task.gradients, (name) => (isClipName(name) ? clipRate! : weightRate!));
     return tf.stack([task.loss, penalty, norm]);
-  });
-  try {
-    const [taskLoss, clipPenalty, gradientNorm] = await figures.data<"float32">();
-    return {
-      taskLoss: taskLoss!,
-      clipPenalty: clipPenalty!,
-      gradientNorm: gradientNorm!,
-      unreached,
-    };
-  } finally {
-    figures.dispose();
   }
 }
 
-function taskGradients(setup: StepSetup, batches: readonly Batch[], dropout: DropoutSource) {
-  const targetTokens = batches.reduce((sum, batch) => batch.targetLengths.reduce(add, sum), 0);
+function taskGradients(setup: StepSetup, { batches, tokens, dropout }: StepInputs) {
   const gradients: Gradients = new Map();
   let loss: tf.Scalar = tf.scalar(0);
-  for (const batch of batches) {
-    const tensors = batchTensors(batch);
+  for (const tensors of batches) {
     const result = withPass({ training: true, dropout }, (pass) =>
       gradientsOf(() => {
         const { total } = sequenceLoss(setup.model, tensors, setup.labelSmoothing, pass);
-        return total.div(targetTokens);
+        return tf.div(total, tokens);
       }, [...setup.trained.values()]),
     );
     loss = loss.add(result.value);

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError, ConfigError, TrainingError } from "../errors.ts";
 import { assignWeights } from "../models/load-weights.ts";
-import { isClipName } from "../quant/clip-name.ts";
 import { BestCheckpoints, NO_VALIDATION } from "./best-checkpoints.ts";
 import { INDEX_NAME, type CheckpointEntry } from "./checkpoint-index.ts";
 import { CheckpointStore, weightsPath } from "./checkpoint-store.ts";
@@ -15,7 +14,7 @@ import { highestRate, type Schedule } from "./schedule.ts";
 import { StepTimer } from "./step-timer.ts";
 import { EMPTY_WINDOW, meansOf, withStep } from "./summary-window.ts";
 import type { TrainerOptions, TrainProgress, TrainResult } from "./train-options.ts";
-import { trainStep, type StepFigures, type StepSetup } from "./train-step.ts";
+import { TrainStep, type StepFigures, type StepSetup } from "./train-step.ts";
 import { trainedVariables } from "./trained-variables.ts";
 import type { RunProgress, SummaryWindow } from "./training-state.ts";
 import { readWeights, type Weights } from "./weights.ts";
@@ -24,6 +23,7 @@ import { readWeights, type Weights } from "./weights.ts";
 export class Trainer {
   readonly #options: TrainerOptions;
   readonly #setup: StepSetup;
+  readonly #trainStep: TrainStep;
   readonly #store: CheckpointStore;
   readonly #best: BestCheckpoints | null;
   readonly #log: RunLog;
@@ -38,6 +38,7 @@ export class Trainer {
   /** True if there is something that the last commit does not have. */
   #isDirty = true;
   readonly #notices: string[] = [];
+  #onNotice: (line: string) => void = (line) => this.#notices.push(line);
 
   /**
    * Opens the model directory. If it holds a checkpoint, the model, the optimizer, the data and the
@@ -61,6 +62,11 @@ export class Trainer {
     this.#step = entry?.step ?? this.#span.initialStep;
     const optimizer = new Adam(trained, options.adam);
     this.#setup = { ...options, trained, optimizer };
+    this.#trainStep = new TrainStep(this.#setup, {
+      name: "training step",
+      ...options.capture,
+      onNotice: (line) => this.#onNotice(line),
+    });
     try {
       if (saved !== null) optimizer.restore(saved.optimizer);
       this.#restore(entry, saved?.progress ?? null);
@@ -91,6 +97,7 @@ export class Trainer {
    */
   async train(progress: TrainProgress = {}, signal?: AbortSignal): Promise<TrainResult> {
     for (const notice of this.#notices.splice(0)) progress.onNotice?.(notice);
+    this.#onNotice = (line) => progress.onNotice?.(line);
     if (this.#isFinished() && !this.#isValidationDue()) return this.#result("already_finished");
     for (;;) {
       if (signal?.aborted === true) return this.#interrupt(progress);
@@ -108,8 +115,9 @@ export class Trainer {
     return this.#result(this.#step < this.targetStep ? "stopped_early" : "finished");
   }
 
-  /** Frees the optimizer's tensors and closes the logs. */
+  /** Frees the captured steps and the optimizer's tensors, and closes the logs. */
   dispose(): void {
+    this.#trainStep.dispose();
     this.#setup.optimizer.dispose();
     this.#log.close();
   }
@@ -177,12 +185,10 @@ export class Trainer {
     const rate = this.#schedule.rate(this.#step);
     // Clips have a rate of their own; it follows the schedule, whose highest rate counts as 1.
     const relative = this.#highestRate > 0 ? rate / this.#highestRate : 0;
-    const clipRate = (quant?.clipLearningRate ?? 0) * relative;
+    const rates = { weights: rate, clips: (quant?.clipLearningRate ?? 0) * relative };
     const dropout = new StepDropout(seed, this.#step);
     this.#timer.start();
-    const figures = await trainStep(this.#setup, cycle, dropout, (name) =>
-      isClipName(name) ? clipRate : rate,
-    );
+    const figures = await this.#trainStep.run(cycle, dropout, rates);
     this.#timer.stop(tokens);
     this.#assertFinite(figures);
     const isFirst = this.#step === this.#span.initialStep;

@@ -153,8 +153,9 @@ describe.each([false, true])("compiled kernels, special values: %s", (special) =
       const [m, gradient] = [floats([rows, width], 2, special), floats([rows, width], 3, special)];
       const v = floats([rows, width], 4, false);
       v.values.forEach((value, i) => (v.values[i] = value * value));
-      const adam = { rate: 0.01, beta1: 0.9, beta2: 0.98, epsilon: 1e-9 };
-      expectSame("QatAdam", { value: x, gradient, m, v }, adam);
+      const rate = { shape: [], values: Float32Array.of(0.01) };
+      const adam = { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 };
+      expectSame("QatAdam", { value: x, gradient, m, v, rate }, adam);
       expectSame("QatColumnSum", { x });
       expectSame("QatSquareSum", { x });
       expectSame("QatValueRange", { x });

@@ -54,7 +54,7 @@ describe("threads that cannot be had", () => {
   });
 
   it("are an error with another backend, or where they are no number of threads", async () => {
-    for (const name of ["cpu", "native"] as const) {
+    for (const name of ["cpu"] as const) {
       const wrong = selectBackend(name, { threads: 2 });
       await expect(wrong).rejects.toThrow(/expected 1 with the backend .*received 2\. Use the/);
     }

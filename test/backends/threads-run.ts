@@ -7,7 +7,7 @@ import { Transformer } from "../../src/models/transformer.ts";
 import { resolveQuantConfig } from "../../src/quant/config.ts";
 import { StepDropout } from "../../src/train/dropout-source.ts";
 import { Adam } from "../../src/train/optimizer.ts";
-import { trainStep } from "../../src/train/train-step.ts";
+import { TrainStep } from "../../src/train/train-step.ts";
 
 const STEPS = 5;
 const VOCABULARY = 500;
@@ -43,9 +43,11 @@ export async function trainSteps(): Promise<StepsRun> {
     ...{ model, quant, trained, optimizer, labelSmoothing: 0.1, clipNorm: 1, clipValue: null },
   };
   const losses: number[] = [];
+  const trainStep = new TrainStep(setup);
+  const rates = { weights: 1e-3, clips: 1e-3 };
   for (let step = 0; step < STEPS; step++) {
     const dropout = new StepDropout(7, step);
-    const { taskLoss } = await trainStep(setup, [batches.next()], dropout, () => 1e-3);
+    const { taskLoss } = await trainStep.run([batches.next()], dropout, rates);
     losses.push(taskLoss);
   }
   const checksums: Record<string, number> = {};

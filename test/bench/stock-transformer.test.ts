@@ -7,7 +7,7 @@ import { selectBackend } from "../../src/backends/select.ts";
 import type { Batch } from "../../src/data/batch.ts";
 import { batchTensors, sequenceLoss } from "../../src/models/loss.ts";
 import { Adam } from "../../src/train/optimizer.ts";
-import { trainStep } from "../../src/train/train-step.ts";
+import { TrainStep } from "../../src/train/train-step.ts";
 import { withPass } from "../../src/quant/pass.ts";
 import { makeBatch } from "../helpers/lohelp.ts";
 import {
@@ -96,9 +96,10 @@ describe("the plain TensorFlow.js program", () => {
       ...{ clipNorm, clipValue: null, optimizer },
     };
     const noDropout = { nextSeed: () => tf.scalar(1, "int32") };
+    const ourStep = new TrainStep(setup);
     for (let i = 0; i < 20; i++) {
       await trainer.step(plain(batch));
-      await trainStep(setup, [batch], noDropout, () => 1e-4);
+      await ourStep.run([batch], noDropout, { weights: 1e-4, clips: 1e-4 });
     }
     const after = stockLoss(stock, batch);
     expect(before - after).toBeGreaterThan(1e-3);

@@ -10,11 +10,10 @@ import { BatchStream } from "../../src/data/batch-stream.ts";
 import type { PairExample } from "../../src/data/parallel-text.ts";
 import { assignWeights, type WeightArray } from "../../src/models/load-weights.ts";
 import { Transformer } from "../../src/models/transformer.ts";
-import { isClipName } from "../../src/quant/clip-name.ts";
 import { resolveQuantConfig, type QuantConfig } from "../../src/quant/config.ts";
 import { StepDropout } from "../../src/train/dropout-source.ts";
 import { Adam } from "../../src/train/optimizer.ts";
-import { trainStep } from "../../src/train/train-step.ts";
+import { TrainStep } from "../../src/train/train-step.ts";
 
 /** Gives a file of the shipped model: from the disk, or from a server. */
 export type ReadModelFile = (name: string) => Promise<Uint8Array>;
@@ -35,7 +34,7 @@ const SEED = 7;
 const VOCABULARY = 4139;
 const IDS = { start: VOCABULARY - 2, eos: VOCABULARY - 1 };
 const SIZING = { batchSize: 8, byTokens: false, maxSourceLength: 48, maxTargetLength: 48 };
-const RATES = { weight: 3e-4, clip: 1e-2 };
+const RATES = { weights: 3e-4, clips: 1e-2 };
 
 /** Trains on the wasm backend, with dropout and Adam. A page says before where the wasm files are. */
 export async function trainRun(read: ReadModelFile): Promise<TrainRun> {
@@ -52,10 +51,10 @@ export async function trainRun(read: ReadModelFile): Promise<TrainRun> {
   const limits = { labelSmoothing: 0.1, clipNorm: 1, clipValue: null };
   const setup = { model, quant, trained, optimizer, ...limits };
   const figures = [];
+  const trainStep = new TrainStep(setup);
   for (let step = 0; step < STEPS; step++) {
     const dropout = new StepDropout(SEED, step);
-    const rateOf = (name: string): number => (isClipName(name) ? RATES.clip : RATES.weight);
-    figures.push(await trainStep(setup, [batches.next()], dropout, rateOf));
+    figures.push(await trainStep.run([batches.next()], dropout, RATES));
   }
   const checksums: Record<string, number> = {};
   for (const [name, variable] of trained) {

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { expect, it } from "vitest";
-import { adamUpdate } from "../../src/ops/adam.ts";
+import { adamRate, adamUpdate } from "../../src/ops/adam.ts";
 import { globalNorm } from "../../src/ops/global-norm.ts";
 import { describeVariants, expectFlatMemory } from "../helpers/backend-variants.ts";
 import { expectClose, normals, normalTensor } from "../helpers/numeric.ts";
@@ -19,7 +19,8 @@ describeVariants("adamUpdate", () => {
     for (let step = 1; step <= 4; step++) {
       const g = normals(11, 10 + step);
       const gradient = tf.tensor1d(g);
-      state = adamUpdate({ ...state, gradient, learningRate, beta1, beta2, epsilon, step });
+      const rate = tf.scalar(adamRate(learningRate, { beta1, beta2 }, step));
+      state = adamUpdate({ ...state, gradient, rate, beta1, beta2, epsilon });
       const alpha = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
       for (let i = 0; i < 11; i++) {
         m[i] = beta1 * m[i]! + (1 - beta1) * g[i]!;
@@ -34,7 +35,7 @@ describeVariants("adamUpdate", () => {
 
   it("leaves its inputs as they are, and nothing behind", () => {
     const x = tf.ones([3]);
-    const settings = { learningRate: 1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, step: 1 };
+    const settings = { rate: tf.scalar(1), beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
     expectFlatMemory(() => {
       const next = adamUpdate({ value: x, gradient: x, m: x, v: x, ...settings });
       tf.dispose([next.value, next.m, next.v]);

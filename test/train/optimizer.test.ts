@@ -40,7 +40,9 @@ function applyStep(adam: Adam, step: number, names = Object.keys(fixture.shapes)
     const tensors = names.map(
       (name) => [name, tf.tensor(gradients[name]!, fixture.shapes[name], "float32")] as const,
     );
-    adam.apply(new Map(tensors), () => rate);
+    adam.beginStep();
+    const corrected = tf.scalar(adam.correctedRate(rate));
+    adam.apply(new Map(tensors), () => corrected);
   });
 }
 
@@ -99,7 +101,9 @@ describeVariants("Adam", () => {
     const adam = new Adam(variables, options);
     tf.tidy(() => {
       const gradients = new Map([...variables].map(([name, v]) => [name, tf.onesLike(v)]));
-      adam.apply(gradients, (name) => (name === "clip_max" ? 0.5 : 0.25));
+      adam.beginStep();
+      const rateOf = (name: string): number => (name === "clip_max" ? 0.5 : 0.25);
+      adam.apply(gradients, (name) => tf.scalar(adam.correctedRate(rateOf(name))));
     });
     const moved = (name: string): number =>
       fixture.initial[name]![0]! - variables.get(name)!.dataSync()[0]!;

@@ -6,7 +6,7 @@ import { makeBatch } from "../../src/data/make-batch.ts";
 import { KernelError } from "../../src/errors.ts";
 import { StepDropout } from "../../src/train/dropout-source.ts";
 import { Adam } from "../../src/train/optimizer.ts";
-import { trainStep, type StepFigures } from "../../src/train/train-step.ts";
+import { TrainStep, type StepFigures } from "../../src/train/train-step.ts";
 import { makeTinyModel, QUANT, tinyExamples } from "./tiny-run.ts";
 
 interface Backend {
@@ -49,7 +49,7 @@ it.each([0, 5, 60])(
       return { ...settings, model, trained: model.variables, optimizer: adam };
     };
     const step = (run: ReturnType<typeof setup>): Promise<StepFigures> =>
-      trainStep(run, [batch], new StepDropout(1, 0), () => 0.01);
+      new TrainStep(run).run([batch], new StepDropout(1, 0), { weights: 0.01, clips: 0.01 });
     const first = setup();
     const expected = await step(first);
     first.optimizer.dispose();

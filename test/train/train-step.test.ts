@@ -7,7 +7,7 @@ import { isClipName } from "../../src/quant/clip-name.ts";
 import type { Seq2SeqModel } from "../../src/models/model.ts";
 import { StepDropout } from "../../src/train/dropout-source.ts";
 import { Adam } from "../../src/train/optimizer.ts";
-import { trainStep, type StepFigures, type StepSetup } from "../../src/train/train-step.ts";
+import { TrainStep, type StepFigures, type StepSetup } from "../../src/train/train-step.ts";
 import { trainedVariables } from "../../src/train/trained-variables.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { expectClose } from "../helpers/numeric.ts";
@@ -46,7 +46,8 @@ async function stepOnce(
     trained,
     optimizer,
   };
-  const figures = await trainStep(setup, batches, DROPOUT, () => DESCENT_RATE);
+  const rates = { weights: DESCENT_RATE, clips: DESCENT_RATE };
+  const figures = await new TrainStep(setup).run(batches, DROPOUT, rates);
   const after = valuesOf(model);
   const moved = Object.fromEntries(
     Object.entries(before).map(([name, values]) => [
@@ -65,7 +66,7 @@ function normOf(moved: Record<string, Float32Array>, isCounted: (name: string) =
 
 beforeAll(() => selectBackend("cpu"));
 
-describe("trainStep", () => {
+describe("TrainStep", () => {
   it("reports the task loss and the clip penalty apart", async () => {
     const model = tinyModel();
     const { figures } = await stepOnce(model, [batchOf(0, 1, 2)]);

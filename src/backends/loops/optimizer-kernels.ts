@@ -2,7 +2,7 @@
 import { DoubleLanes } from "../../core/lane-sum.ts";
 import type { LoopKernel } from "../loop-kernel.ts";
 
-/** value, gradient, m, v → new value, m, v; every operation is rounded to float32. */
+/** value, gradient, m, v, rate → new value, m, v; every operation is rounded to float32. */
 export const adamKernel: LoopKernel = {
   name: "QatAdam",
   outputShapes: ({ value }) => [value!, value!, value!],
@@ -11,9 +11,9 @@ export const adamKernel: LoopKernel = {
     const [value, gradient] = [call.floats("value"), call.floats("gradient")];
     const [m, v] = [call.floats("m"), call.floats("v")];
     const [newValue, newM, newV] = call.out as [Float32Array, Float32Array, Float32Array];
-    const { rate, beta1, beta2, epsilon } = call.attributes as Record<string, number>;
+    const { beta1, beta2, epsilon } = call.attributes as Record<string, number>;
     const [part1, part2] = [f(1 - beta1!), f(1 - beta2!)];
-    const [r, eps] = [f(rate!), f(epsilon!)];
+    const [r, eps] = [call.floats("rate")[0]!, f(epsilon!)];
     for (let i = 0; i < value.length; i++) {
       const g = gradient[i]!;
       const mi = f(m[i]! + f(f(g - m[i]!) * part1));

@@ -4,12 +4,13 @@ import { sizeOf } from "../../loop-kernel.ts";
 import type { SimdKernel } from "../simd-call.ts";
 
 export const adam: SimdKernel = (call) => {
-  const { rate, beta1, beta2, epsilon } = call.attributes as Record<string, number>;
+  const { beta1, beta2, epsilon } = call.attributes as Record<string, number>;
+  const rate = call.floats("rate")[0]!;
   const size = sizeOf(call.shape("value"));
   call.simd.adam(
     ...[call.address("value"), call.address("gradient"), call.address("m"), call.address("v")],
     ...[call.out[0]!, call.out[1]!, call.out[2]!, 0, size],
-    ...[rate!, 1 - beta1!, 1 - beta2!, epsilon!],
+    ...[rate, 1 - beta1!, 1 - beta2!, epsilon!],
   );
   return true;
 };

@@ -1,0 +1,134 @@
+/** One captured graph: a step at fixed shapes, with the variables that it uses inside its session. */
+import type * as tf from "@tensorflow/tfjs";
+import { buildGraph, GRAPH_NAMES, type StateSpec } from "./build-graph.ts";
+import { tensorId, type NativeBackend } from "./native-backend.ts";
+import { residenceOf, type Residence, type ValueHolder } from "./residence.ts";
+import { Session, type Feeds } from "./session.ts";
+import type { Trace } from "./trace.ts";
+
+/** A value inside the session. */
+interface State {
+  /** Of a variable; null for another tensor from outside, which never changes. */
+  readonly residence: Residence | null;
+  /** The tensor whose value enters. */
+  readonly tensor: { readonly dataId: object };
+  readonly isWritten: boolean;
+  /** Version inside the session, or -1. */
+  version: number;
+}
+
+export class CapturedGraph implements ValueHolder {
+  readonly #backend: NativeBackend;
+  readonly #session: Session;
+  readonly #states: readonly State[];
+  readonly #fetches: readonly string[];
+  readonly #inputNames: readonly string[];
+  /** Milliseconds that building and loading took. */
+  readonly loadMilliseconds: number;
+  readonly operations: number;
+
+  constructor(backend: NativeBackend, trace: Trace, xla: boolean) {
+    this.#backend = backend;
+    const started = performance.now();
+    const { states, nodes, inputs, outputs } = trace;
+    const specs = states.map(({ tensor, written }): StateSpec => {
+      const { shape, dtype } = backend.tensorMap.get(tensor.dataId);
+      return { shape, dtype, written };
+    });
+    this.#session = new Session(backend, buildGraph({ inputs, states: specs, nodes, xla }));
+    this.#inputNames = inputs.map((_, i) => GRAPH_NAMES.input(i));
+    this.#fetches = outputs;
+    this.#states = states.map(({ tensor, variable, written }) => ({
+      residence: variable === null ? null : residenceOf(backend, variable),
+      tensor,
+      isWritten: written !== null,
+      version: -1,
+    }));
+    this.operations = nodes.length;
+    this.loadMilliseconds = performance.now() - started;
+  }
+
+  /** Whether everything that the graph was made from still exists. */
+  isValid(): boolean {
+    return this.#states.every(({ tensor }) => this.#backend.tensorMap.has(tensor.dataId));
+  }
+
+  /**
+   * Runs the step.
+   * @returns its results, tracked by the engine's scope
+   */
+  run(inputs: readonly tf.Tensor[]): tf.Tensor[] {
+    this.#enter();
+    const feeds = inputs.map(
+      (input, i) => [this.#inputNames[i]!, tensorId(this.#backend, input)] as const,
+    );
+    const made = this.#session.run(feeds, [...this.#fetches, GRAPH_NAMES.done]);
+    this.#backend.binding.deleteTensor(made.pop()!.id);
+    for (const state of this.#states) {
+      if (!state.isWritten) continue;
+      const residence = state.residence!;
+      residence.moveTo(this);
+      state.version = residence.version;
+    }
+    return made.map((metadata) => this.#backend.createOutputTensor(metadata));
+  }
+
+  giveBack(): void {
+    const held = this.#states
+      .map((state, i) => ({ residence: state.residence, i }))
+      .filter(({ residence }) => residence?.holder() === this);
+    if (held.length === 0) return;
+    const names = held.map(({ i }) => GRAPH_NAMES.state(i));
+    const made = this.#session.run([], names);
+    held.forEach(({ residence }, at) => {
+      residence!.comeBack(made[at]!.id);
+    });
+  }
+
+  /** Gives back what is here alone and frees every value inside. */
+  leave(): void {
+    const held = this.#states
+      .map((state, i) => ({ residence: state.residence, i }))
+      .filter(({ residence }) => residence?.holder() === this);
+    const names = held.map(({ i }) => GRAPH_NAMES.state(i));
+    const made = this.#session.run([], [...names, GRAPH_NAMES.left]);
+    this.#backend.binding.deleteTensor(made.pop()!.id);
+    held.forEach(({ residence }, at) => {
+      residence!.comeBack(made[at]!.id);
+    });
+    for (const state of this.#states) state.version = -1;
+  }
+
+  dispose(): void {
+    this.giveBack();
+    this.#session.dispose();
+  }
+
+  /** Takes over the values that the session does not have in their present version. */
+  #enter(): void {
+    const stale: number[] = [];
+    this.#states.forEach((state, i) => {
+      const { residence } = state;
+      const holder = residence?.holder() ?? null;
+      const version = residence?.version ?? 0;
+      if (state.version === version) return;
+      stale.push(i);
+      if (holder !== null) {
+        // What only reads leaves the values where they are, too.
+        if (state.isWritten && holder instanceof CapturedGraph) holder.leave();
+        else holder.giveBack();
+      }
+    });
+    if (stale.length === 0) return;
+    const feeds: Feeds = stale.map((i) => [
+      GRAPH_NAMES.newState(i),
+      tensorId(this.#backend, this.#states[i]!.tensor),
+    ]);
+    const made = this.#session.run(
+      feeds,
+      stale.map((i) => GRAPH_NAMES.entered(i)),
+    );
+    for (const { id } of made) this.#backend.binding.deleteTensor(id);
+    for (const i of stale) this.#states[i]!.version = this.#states[i]!.residence?.version ?? 0;
+  }
+}

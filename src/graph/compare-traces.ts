@@ -1,0 +1,63 @@
+/** Whether two traces of one step are the same graph. */
+import type { GraphNode, GraphTensor } from "../formats/graph-def.ts";
+import type { Trace } from "./trace.ts";
+
+/**
+ * Null if both traces do the same with the same tensors from outside; otherwise what differs. Numbers
+ * that JavaScript puts into the step and that change from run to run show here: a graph would freeze
+ * them.
+ */
+export function firstDifference(before: Trace, after: Trace): string | null {
+  const count = Math.min(before.nodes.length, after.nodes.length);
+  for (let i = 0; i < count; i++) {
+    const difference = nodeDifference(before.nodes[i]!, after.nodes[i]!, after.nodes);
+    if (difference !== null) return difference;
+  }
+  if (before.nodes.length !== after.nodes.length) {
+    return `it made ${before.nodes.length} operations in one run and ${after.nodes.length} in the next`;
+  }
+  if (before.states.length !== after.states.length) {
+    return "it used other tensors from outside in the next run";
+  }
+  for (const [i, { variable, tensor, written }] of before.states.entries()) {
+    const other = after.states[i]!;
+    const isSame = variable === null ? tensor.dataId === other.tensor.dataId : true;
+    if (other.variable !== variable || !isSame || other.written !== written) {
+      return "it used other tensors from outside in the next run";
+    }
+  }
+  return before.outputs.join() === after.outputs.join() ? null : "its results come from elsewhere";
+}
+
+function nodeDifference(
+  before: GraphNode,
+  after: GraphNode,
+  nodes: readonly GraphNode[],
+): string | null {
+  if (before.op !== after.op || before.inputs.join() !== after.inputs.join()) {
+    return `operation ${after.name} was ${before.op} in one run and ${after.op} in the next`;
+  }
+  const { value: left } = before.attributes;
+  const { value: right } = after.attributes;
+  if (left?.kind === "tensor" && right?.kind === "tensor") {
+    if (isSameTensor(left.value, right.value)) return null;
+    const user = nodes.find(({ inputs }) => inputs.includes(`${after.name}:0`))?.op ?? "nothing";
+    return (
+      `a number from JavaScript, used by ${user}, changed from ${shown(left.value)} to ` +
+      `${shown(right.value)}: make it an input of the step`
+    );
+  }
+  return JSON.stringify(before.attributes) === JSON.stringify(after.attributes)
+    ? null
+    : `an attribute of ${after.op} changed`;
+}
+
+function isSameTensor(a: GraphTensor, b: GraphTensor): boolean {
+  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
+  return a.values.every((value, i) => Object.is(value, b.values[i]));
+}
+
+function shown({ values }: GraphTensor): string {
+  const few = [...values.slice(0, 3)].join(", ");
+  return values.length > 3 ? `[${few}, …]` : few;
+}

@@ -1,0 +1,94 @@
+/** One run of a step, seen as a graph: what goes in, what comes out, what it changes. */
+import * as tf from "@tensorflow/tfjs";
+import type { GraphNode } from "../formats/graph-def.ts";
+import { GRAPH_NAMES, type InputSpec } from "./build-graph.ts";
+import { tensorId, type NativeBackend } from "./native-backend.ts";
+import { record } from "./recorder.ts";
+
+/** A value that the graph keeps between runs. */
+export interface TracedState {
+  readonly variable: tf.Variable | null;
+  readonly tensor: { readonly dataId: object };
+  /** Output of the graph that the step leaves in the variable, or null. */
+  readonly written: string | null;
+}
+
+export interface Trace {
+  readonly inputs: readonly InputSpec[];
+  /** Outputs of the graph that are the step's results. */
+  readonly outputs: readonly string[];
+  readonly states: readonly TracedState[];
+  readonly nodes: readonly GraphNode[];
+  /** Why a graph cannot do what the step did, or null. */
+  readonly obstacle: string | null;
+  /** Whether the step made variables: the next trace will be another one. */
+  readonly madeVariables: boolean;
+}
+
+/** Runs the step and traces it. @returns its results, tracked by the engine's scope, and the trace */
+export function traceStep(
+  backend: NativeBackend,
+  inputs: readonly tf.Tensor[],
+  step: () => tf.Tensor[],
+): { results: tf.Tensor[]; trace: Trace } {
+  const known = new Map<number, string>();
+  const before = registeredVariables().map((variable) => ({
+    variable,
+    id: tensorId(backend, variable),
+  }));
+  inputs.forEach((input, i) => known.set(tensorId(backend, input), `${GRAPH_NAMES.input(i)}:0`));
+  const { result: results, recording } = record(
+    backend,
+    known,
+    (index) => GRAPH_NAMES.state(index),
+    () => {
+      const results = step();
+      // A result that no operation made is a tensor from outside, too.
+      backend.getInputTensorIds(results);
+      return results;
+    },
+  );
+  const states = recording.externals.map(({ id, dataId }): TracedState => {
+    const variable = before.find((entry) => entry.id === id)?.variable ?? null;
+    const written = variable === null ? null : writtenTo(backend, variable, id, recording);
+    return { variable, tensor: variable ?? { dataId: dataId! }, written };
+  });
+  const used = new Set(states.map(({ variable }) => variable));
+  // Variables that are written without being read first.
+  for (const { variable, id } of before) {
+    if (used.has(variable) || variable.isDisposed) continue;
+    const written = writtenTo(backend, variable, id, recording);
+    if (written !== null) states.push({ variable, tensor: variable, written });
+  }
+  const had = new Set(before.map(({ variable }) => variable));
+  return {
+    results,
+    trace: {
+      inputs: inputs.map((input) => specOf(backend, input)),
+      outputs: results.map((result) => recording.referenceOf(tensorId(backend, result))),
+      states,
+      nodes: recording.nodes,
+      obstacle: recording.obstacle,
+      madeVariables: registeredVariables().some((variable) => !had.has(variable)),
+    },
+  };
+}
+
+function writtenTo(
+  backend: NativeBackend,
+  variable: tf.Variable,
+  idBefore: number,
+  recording: { referenceOf(id: number): string },
+): string | null {
+  const id = tensorId(backend, variable);
+  return id === idBefore ? null : recording.referenceOf(id);
+}
+
+function specOf(backend: NativeBackend, { dataId }: tf.Tensor): InputSpec {
+  const { shape, dtype } = backend.tensorMap.get(dataId);
+  return { shape, dtype };
+}
+
+function registeredVariables(): tf.Variable[] {
+  return Object.values(tf.engine().registeredVariables);
+}
