@@ -69,7 +69,7 @@ function check(x: Float32Array, clips: Float32Array | null, spec: FakeQuantSpec)
   tf.tidy(() => {
     const input = tf.tensor2d(x, [x.length / CHANNELS, CHANNELS]);
     const clip = clips === null ? null : axis === null ? tf.scalar(clips[0]!) : tf.tensor1d(clips);
-    expectSame(fakeQuantCodes(input, clip, spec).dataSync(), codes as Float32Array, what);
+    expectSame(fakeQuantCodes(input, clip, spec).dataSync(), codes, what);
     expectSame(fakeQuant(input, clip, spec).dataSync(), withoutMinusZero(values), what);
   });
 }

@@ -80,7 +80,8 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
     run: () => {
       const [value, gradient, m] = [matrix(9, 13, 1), matrix(9, 13, 2), matrix(9, 13, 3)];
       const rates = { rate: tf.scalar(0.01), beta1: 0.9, beta2: 0.98, epsilon: 1e-9 };
-      return Object.values(adamUpdate({ value, gradient, m, v: tf.square(m), ...rates }));
+      const next = adamUpdate({ value, gradient, m, v: tf.square(m), ...rates });
+      return [next.value, next.m, next.v];
     },
   },
   QatAttentionSoftmax: { agreement: SHORT_SUM, run: () => [softmaxOf(heads(1))] },

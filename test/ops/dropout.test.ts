@@ -2,7 +2,11 @@ import * as tf from "@tensorflow/tfjs";
 import { expect, it } from "vitest";
 import { dropoutHash, dropThreshold, mixBits } from "../../src/core/dropout-hash.ts";
 import { dropout } from "../../src/ops/dropout.ts";
-import { describeBackends, describeVariants, expectFlatMemory } from "../helpers/backend-variants.ts";
+import {
+  describeBackends,
+  describeVariants,
+  expectFlatMemory,
+} from "../helpers/backend-variants.ts";
 import { gradientsOf, normals } from "../helpers/numeric.ts";
 
 describeVariants("dropout", () => {
