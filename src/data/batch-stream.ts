@@ -23,6 +23,11 @@ export interface BatchStreamOptions {
   readonly ids: BatchIds;
   /** Order of each epoch; the same seed gives the same batches. */
   readonly seed: number;
+  /**
+   * Pads every batch to the longest lengths of its bucket [default: false]: at most two shapes for
+   * each bucket, full and left over, where steps are captured once for each shape.
+   */
+  readonly padToBucket?: boolean;
 }
 
 /** Keeps the numbers of shuffling apart from those of other users of the same seed. */
@@ -36,6 +41,7 @@ const SHUFFLE_STREAMS = 2 ** 40;
 export class BatchStream {
   readonly #examples: readonly PairExample[];
   readonly #ids: BatchIds;
+  readonly #padToBucket: boolean;
   readonly #seed: number;
   readonly #buckets: readonly Bucket[];
   readonly #bucketOfExample: Uint16Array;
@@ -48,6 +54,7 @@ export class BatchStream {
   constructor(examples: readonly PairExample[], options: BatchStreamOptions) {
     this.#examples = examples;
     this.#ids = options.ids;
+    this.#padToBucket = options.padToBucket ?? false;
     this.#seed = options.seed;
     this.#buckets = makeBuckets(options.sizing);
     this.#bucketOfExample = assignBuckets(examples, this.#buckets);
@@ -62,7 +69,9 @@ export class BatchStream {
 
   /** The next batch. */
   next(): Batch {
-    return makeBatch(this.#examples, this.#nextIndices(), this.#ids);
+    const indices = this.#nextIndices();
+    const bucket = this.#buckets[this.#bucketOfExample[indices[0]!]!];
+    return makeBatch(this.#examples, indices, this.#ids, this.#padToBucket ? bucket : undefined);
   }
 
   /** What {@link restore} needs to continue with the batch that `next` would give now. */

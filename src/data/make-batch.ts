@@ -10,20 +10,32 @@ export interface BatchIds {
   readonly eos: number;
 }
 
-/** Pads the examples at `indices` to the longest source and the longest target among them. */
+/** Lengths that a batch is padded to. */
+export interface PaddedLengths {
+  readonly source: number;
+  readonly target: number;
+}
+
+/**
+ * Pads the examples at `indices` to the longest source and the longest target among them.
+ * @param least pads to these lengths where nothing is longer
+ */
 export function makeBatch(
   examples: readonly PairExample[],
   indices: Int32Array,
   ids: BatchIds,
+  least: PaddedLengths = { source: 0, target: 0 },
 ): Batch {
   const chosen = Array.from(indices, (index) => examples[index]!);
   const sources = padded(
     chosen.map((example) => example.source),
     ids.eos,
+    least.source,
   );
   const targets = padded(
     chosen.map((example) => example.target),
     ids.eos,
+    least.target,
   );
   const { time } = targets;
   const targetInput = new Int32Array(targets.ids.length);
@@ -54,8 +66,8 @@ interface PaddedRows {
   readonly lengths: Int32Array;
 }
 
-function padded(rows: readonly Int32Array[], eos: number): PaddedRows {
-  const time = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
+function padded(rows: readonly Int32Array[], eos: number, least: number): PaddedRows {
+  const time = rows.reduce((longest, row) => Math.max(longest, row.length), least);
   const ids = new Int32Array(rows.length * time).fill(eos);
   rows.forEach((row, i) => {
     ids.set(row, i * time);

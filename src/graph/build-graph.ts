@@ -1,6 +1,7 @@
 /** From what a recorder noted to a graph with its state inside. */
-import type { GraphAttribute, GraphNode } from "../formats/graph-def.ts";
-import { GRAPH_DTYPES } from "../formats/graph-def.ts";
+import { GRAPH_DTYPES, type GraphAttribute, type GraphNode } from "../formats/graph-def.ts";
+import type { RecordedUpdate } from "./recorder.ts";
+import { simplify } from "./simplify.ts";
 
 /** A value that stays inside the session between runs. */
 export interface StateSpec {
@@ -16,11 +17,20 @@ export interface InputSpec {
   readonly dtype: number;
 }
 
+/** A result of the step. */
+export interface OutputSpec {
+  /** Output of the graph. */
+  readonly reference: string;
+  readonly dtype: number;
+}
+
 export interface GraphSpec {
   readonly inputs: readonly InputSpec[];
   readonly states: readonly StateSpec[];
+  readonly outputs: readonly OutputSpec[];
   /** What the step did. */
   readonly nodes: readonly GraphNode[];
+  readonly updates: readonly RecordedUpdate[];
   /** Whether XLA compiles the step's operations. */
   readonly xla: boolean;
 }
@@ -28,6 +38,8 @@ export interface GraphSpec {
 /** Names in the graph. */
 export const GRAPH_NAMES = {
   input: (i: number) => `in${i}`,
+  /** The step's result i. */
+  output: (i: number) => `out${i}:0`,
   /** The value of state i when the run begins. */
   state: (i: number) => `state${i}/read:0`,
   /** Placeholder of a new value of state i. */
@@ -41,24 +53,56 @@ export const GRAPH_NAMES = {
 } as const;
 
 /** All nodes of the graph. */
-export function buildGraph({ inputs, states, nodes, xla }: GraphSpec): GraphNode[] {
-  const placeholders = inputs.map((spec, i) => placeholder(GRAPH_NAMES.input(i), spec));
-  const updates: string[] = [];
-  const stateNodes = states.flatMap((state, i) => {
-    if (state.written !== null) updates.push(`^state${i}/write`);
-    return nodesOfState(state, i);
-  });
-  return [
+export function buildGraph(spec: GraphSpec): GraphNode[] {
+  const { inputs, outputs, nodes, xla } = spec;
+  const { states, updates } = withUpdatesInPlace(spec);
+  const writes = states.flatMap(({ written }, i) => (written === null ? [] : [`^state${i}/write`]));
+  const step = xla ? nodes.map(compiled) : nodes;
+  const all = [
     constant("one"),
-    ...placeholders,
-    ...stateNodes,
-    ...(xla ? nodes.map(compiled) : nodes),
-    after("done", updates),
+    ...inputs.map((input, i) => placeholder(GRAPH_NAMES.input(i), input)),
+    ...states.flatMap(nodesOfState),
+    ...step,
+    ...updates,
+    ...outputs.map(({ reference, dtype }, i) => identity(`out${i}`, [reference], dtype)),
+    after("done", [...writes, ...updates.map(({ name }) => `^${name}`)]),
     after(
       "left",
       states.map((_, i) => `^state${i}/free`),
     ),
   ];
+  const fetched = states.flatMap((_, i) => [GRAPH_NAMES.state(i), GRAPH_NAMES.entered(i)]);
+  // Whatever a run feeds must be there, needed or not.
+  const fed = inputs.map((_, i) => GRAPH_NAMES.input(i));
+  const results = outputs.map((_, i) => GRAPH_NAMES.output(i));
+  return simplify(all, [...results, ...fetched, ...fed, GRAPH_NAMES.done, GRAPH_NAMES.left]);
+}
+
+/** Updates variables in place where the step's results for all variables of an update stay in them. */
+function withUpdatesInPlace({ states, updates }: GraphSpec): {
+  states: StateSpec[];
+  updates: GraphNode[];
+} {
+  const left = [...states];
+  const nodes: GraphNode[] = [];
+  for (const { op, attributes, variables, results, operands } of updates) {
+    const indices = variables.map((read) =>
+      states.findIndex((_, i) => GRAPH_NAMES.state(i) === read),
+    );
+    if (!indices.every((index, at) => left[index]?.written === results[at])) continue;
+    for (const index of indices) left[index] = { ...left[index]!, written: null };
+    nodes.push({
+      name: `update${nodes.length}`,
+      op,
+      inputs: [
+        ...indices.map((index) => `state${index}`),
+        ...operands,
+        ...indices.map((index) => `^state${index}/read`),
+      ],
+      attributes,
+    });
+  }
+  return { states: left, updates: nodes };
 }
 
 function nodesOfState({ shape, dtype, written }: StateSpec, i: number): GraphNode[] {
@@ -107,12 +151,11 @@ function placeholder(name: string, { shape, dtype }: InputSpec): GraphNode {
 
 /** A scalar that is there once `controls` have run: something to fetch. */
 function after(name: string, controls: readonly string[]): GraphNode {
-  return {
-    name,
-    op: "Identity",
-    inputs: ["one", ...controls],
-    attributes: { T: { kind: "type", value: GRAPH_DTYPES.float32 } },
-  };
+  return identity(name, ["one", ...controls], GRAPH_DTYPES.float32);
+}
+
+function identity(name: string, inputs: readonly string[], dtype: number): GraphNode {
+  return { name, op: "Identity", inputs, attributes: { T: { kind: "type", value: dtype } } };
 }
 
 function constant(name: string): GraphNode {

@@ -30,21 +30,22 @@ export class CapturedGraph implements ValueHolder {
   constructor(backend: NativeBackend, trace: Trace, xla: boolean) {
     this.#backend = backend;
     const started = performance.now();
-    const { states, nodes, inputs, outputs } = trace;
+    const { states, nodes, updates, inputs, outputs } = trace;
     const specs = states.map(({ tensor, written }): StateSpec => {
       const { shape, dtype } = backend.tensorMap.get(tensor.dataId);
       return { shape, dtype, written };
     });
-    this.#session = new Session(backend, buildGraph({ inputs, states: specs, nodes, xla }));
+    const graph = buildGraph({ inputs, outputs, states: specs, nodes, updates, xla });
+    this.#session = new Session(backend, graph);
     this.#inputNames = inputs.map((_, i) => GRAPH_NAMES.input(i));
-    this.#fetches = outputs;
+    this.#fetches = outputs.map((_, i) => GRAPH_NAMES.output(i));
     this.#states = states.map(({ tensor, variable, written }) => ({
       residence: variable === null ? null : residenceOf(backend, variable),
       tensor,
       isWritten: written !== null,
       version: -1,
     }));
-    this.operations = nodes.length;
+    this.operations = graph.length;
     this.loadMilliseconds = performance.now() - started;
   }
 

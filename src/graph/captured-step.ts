@@ -61,7 +61,7 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   #eager = 0;
 
   constructor(step: (...inputs: I) => R, options: CaptureOptions = {}) {
-    const { name = "step", xla = process.env["XLA"] === "1", maxShapes = DEFAULT_MAX_SHAPES, onNotice } = options;
+    const { name = "step", xla = false, maxShapes = DEFAULT_MAX_SHAPES, onNotice } = options;
     this.#step = step;
     this.#options = { name, xla, maxShapes };
     this.#notice = onNotice ?? (() => undefined);

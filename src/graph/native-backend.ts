@@ -18,6 +18,15 @@ export interface TensorMetadata {
 
 type AttributeTypes = "INT" | "FLOAT" | "BOOL" | "TYPE" | "STRING" | "SHAPE";
 
+/** See backends/native/binding.ts. */
+export interface UpdateInPlace {
+  readonly op: string;
+  readonly attributes: readonly OpAttribute[];
+  readonly variables: readonly number[];
+  readonly results: readonly number[];
+  readonly operands: readonly ({ readonly id: number } | { readonly scalar: number })[];
+}
+
 /** Calls into TensorFlow's C library; tensors go by ids, which are never used twice. */
 export interface Binding extends Readonly<Record<`TF_ATTR_${AttributeTypes}`, number>> {
   readonly TF_Version: string;

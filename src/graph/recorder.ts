@@ -2,9 +2,15 @@
  * Notes what a step does while it runs: every operation that TensorFlow.js hands to TensorFlow, as a
  * node of a graph.
  */
-import type { GraphAttribute, GraphNode } from "../formats/graph-def.ts";
+import { GRAPH_DTYPES, type GraphAttribute, type GraphNode } from "../formats/graph-def.ts";
 import { CaptureError } from "../errors.ts";
-import type { Binding, NativeBackend, OpAttribute, TensorMetadata } from "./native-backend.ts";
+import type {
+  Binding,
+  NativeBackend,
+  OpAttribute,
+  TensorMetadata,
+  UpdateInPlace,
+} from "./native-backend.ts";
 
 /** A tensor from outside that the step used. */
 export interface ExternalTensor {
@@ -14,11 +20,21 @@ export interface ExternalTensor {
   readonly dataId: object | null;
 }
 
+/** A shorter way to new values of variables; see {@link UpdateInPlace}. Outputs of the graph. */
+export interface RecordedUpdate {
+  readonly op: string;
+  readonly attributes: GraphNode["attributes"];
+  readonly variables: readonly string[];
+  readonly results: readonly string[];
+  readonly operands: readonly string[];
+}
+
 /** What was noted. */
 export interface Recording {
   readonly nodes: readonly GraphNode[];
   /** Tensors that are neither inputs nor made inside, in the order of their use. */
   readonly externals: readonly ExternalTensor[];
+  readonly updates: readonly RecordedUpdate[];
   /** Why a graph cannot do what the step did, or null. */
   readonly obstacle: string | null;
   /** The graph's output that holds a tensor after the step, by the binding's id. */
@@ -46,6 +62,7 @@ class Recorder implements Recording {
   readonly nodes: GraphNode[] = [];
   obstacle: string | null = null;
   readonly externals: ExternalTensor[] = [];
+  readonly updates: RecordedUpdate[] = [];
   readonly #backend: NativeBackend;
   readonly #binding: Binding;
   readonly #references: Map<number, string>;
@@ -74,6 +91,7 @@ class Recorder implements Recording {
       executeOp: { value: this.#executeOp.bind(this) },
       createTensor: { value: this.#createTensor.bind(this) },
       tensorDataSync: { value: this.#tensorData.bind(this) },
+      noteUpdate: { value: this.#noteUpdate.bind(this) },
     }) as Binding;
     backend.binding = watched;
     backend.getInputTensorIds = (tensors) => {
@@ -113,21 +131,47 @@ class Recorder implements Recording {
     return made;
   }
 
-  #createTensor(shape: number[], dtype: number, values: ArrayBufferView): number {
-    const id = this.#binding.createTensor(shape, dtype, values);
+  #noteUpdate({ op, attributes, variables, results, operands }: UpdateInPlace): void {
+    const named = attributes.map(
+      (attribute) => [attribute.name, graphAttribute(this.#binding, op, attribute)] as const,
+    );
+    this.updates.push({
+      op,
+      attributes: Object.fromEntries(named),
+      variables: variables.map((id) => this.referenceOf(id)),
+      results: results.map((id) => this.referenceOf(id)),
+      operands: operands.map((operand) =>
+        "id" in operand
+          ? this.referenceOf(operand.id)
+          : this.#constant([], GRAPH_DTYPES.float32, Float32Array.of(operand.scalar)),
+      ),
+    });
+  }
+
+  /** @returns the graph's output */
+  #constant(
+    shape: readonly number[],
+    dtype: number,
+    values: Float32Array | Int32Array | Uint8Array,
+  ): string {
     const name = `n${this.nodes.length}`;
-    // The caller may write to its array again.
-    const copy = (values as Float32Array | Int32Array | Uint8Array).slice();
     this.nodes.push({
       name,
       op: "Const",
       inputs: [],
       attributes: {
         dtype: { kind: "type", value: dtype },
-        value: { kind: "tensor", value: { dtype, shape: [...shape], values: copy } },
+        value: { kind: "tensor", value: { dtype, shape, values } },
       },
     });
-    this.#references.set(id, `${name}:0`);
+    return `${name}:0`;
+  }
+
+  #createTensor(shape: number[], dtype: number, values: ArrayBufferView): number {
+    const id = this.#binding.createTensor(shape, dtype, values);
+    // The caller may write to its array again.
+    const copy = (values as Float32Array | Int32Array | Uint8Array).slice();
+    this.#references.set(id, this.#constant([...shape], dtype, copy));
     this.#dtypes.set(id, dtype);
     this.#constants.add(id);
     return id;

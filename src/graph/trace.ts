@@ -1,9 +1,9 @@
 /** One run of a step, seen as a graph: what goes in, what comes out, what it changes. */
 import * as tf from "@tensorflow/tfjs";
 import type { GraphNode } from "../formats/graph-def.ts";
-import { GRAPH_NAMES, type InputSpec } from "./build-graph.ts";
+import { GRAPH_NAMES, type InputSpec, type OutputSpec } from "./build-graph.ts";
 import { tensorId, type NativeBackend } from "./native-backend.ts";
-import { record } from "./recorder.ts";
+import { record, type RecordedUpdate } from "./recorder.ts";
 
 /** A value that the graph keeps between runs. */
 export interface TracedState {
@@ -15,10 +15,11 @@ export interface TracedState {
 
 export interface Trace {
   readonly inputs: readonly InputSpec[];
-  /** Outputs of the graph that are the step's results. */
-  readonly outputs: readonly string[];
+  readonly outputs: readonly OutputSpec[];
   readonly states: readonly TracedState[];
   readonly nodes: readonly GraphNode[];
+  /** Operations that may leave in variables what {@link TracedState.written} names. */
+  readonly updates: readonly RecordedUpdate[];
   /** Why a graph cannot do what the step did, or null. */
   readonly obstacle: string | null;
   /** Whether the step made variables: the next trace will be another one. */
@@ -65,9 +66,13 @@ export function traceStep(
     results,
     trace: {
       inputs: inputs.map((input) => specOf(backend, input)),
-      outputs: results.map((result) => recording.referenceOf(tensorId(backend, result))),
+      outputs: results.map((result) => ({
+        reference: recording.referenceOf(tensorId(backend, result)),
+        dtype: specOf(backend, result).dtype,
+      })),
       states,
       nodes: recording.nodes,
+      updates: recording.updates,
       obstacle: recording.obstacle,
       madeVariables: registeredVariables().some((variable) => !had.has(variable)),
     },

@@ -1,7 +1,6 @@
 /** NeurST's keys that are accepted although they change nothing here, with the reason. */
 export const NO_EFFECT: Readonly<Record<string, string>> = {
   dtype: "everything is computed in float32",
-  enable_xla: "there is no XLA compiler here",
   enable_check_numerics: "a loss that is not finite always ends training",
   distribution_strategy: "training runs on one device",
   n_gpus: "training runs on one device",

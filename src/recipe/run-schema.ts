@@ -44,6 +44,10 @@ export const runSection = defineSection({
           .enum(["auto", "wasm", "cpu", "native"])
           .default("auto")
           .describe("what computes: auto: wasm, or cpu where wasm does not work"),
+        enable_xla: z
+          .boolean()
+          .default(false)
+          .describe("compile captured steps by XLA, on native: slower to start, sometimes faster"),
         threads: z
           .int()
           .min(1)

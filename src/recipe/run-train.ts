@@ -1,6 +1,7 @@
 /** Entry train: trains or fine-tunes a model in its directory. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs";
 import { BatchStream } from "../data/batch-stream.ts";
 import { describeCorpus, type PairExample } from "../data/parallel-text.ts";
 import { ConfigError } from "../errors.ts";
@@ -123,6 +124,7 @@ function batchStream(
     },
     ids: task.batchIds,
     seed: recipe.run.seed,
+    padToBucket: recipe.task.pad_to_bucket ?? tf.getBackend() === "tensorflow",
   });
 }
 
@@ -178,6 +180,7 @@ function trainerOptions(prepared: Prepared): TrainerOptions {
     checkpointSteps: entry.save_checkpoint_steps,
     checkpointsToKeep: entry.checkpoints_max_to_keep,
     validation: validationOptions(prepared),
+    capture: { xla: run.enable_xla },
   };
 }
 

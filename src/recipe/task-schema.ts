@@ -18,6 +18,13 @@ export const taskSection = defineSection({
           .describe("sentences of a batch, or tokens with batch_by_tokens"),
         batch_size_per_gpu: z.int().min(1).optional().describe("the same; wins over batch_size"),
         batch_by_tokens: z.boolean().default(false).describe("batch_size counts tokens"),
+        pad_to_bucket: z
+          .boolean()
+          .optional()
+          .describe(
+            "pad training batches to the lengths of their bucket, so that there are few shapes " +
+              "[default: on native, where each shape is captured as a graph]",
+          ),
         max_src_len: z.int().min(1).optional().describe("longest source in tokens, EOS included"),
         max_trg_len: z.int().min(1).optional().describe("longest target in tokens, EOS included"),
         truncate_src: z.boolean().default(false).describe("cut long sources instead of dropping"),

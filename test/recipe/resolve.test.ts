@@ -362,13 +362,10 @@ describe("messages", () => {
   });
 
   it("reports NeurST's keys without effect, one line each", () => {
-    const a = file(
-      "a.yml",
-      "dtype: float16\nenable_xla: true\ntask.params: {shuffle_buffer: 100}\n",
-    );
+    const a = file("a.yml", "dtype: float16\nn_gpus: 2\ntask.params: {shuffle_buffer: 100}\n");
     expect(resolveRecipe({ configPaths: [a] }).notes).toEqual([
       `${a}: dtype has no effect here: everything is computed in float32.`,
-      `${a}: enable_xla has no effect here: there is no XLA compiler here.`,
+      `${a}: n_gpus has no effect here: training runs on one device.`,
       `${a}: task.params.shuffle_buffer has no effect here: training data are shuffled as a whole, from the seed.`,
     ]);
   });

@@ -44,6 +44,22 @@ export interface Binding {
     values: Float32Array | Int32Array,
   ): number;
   deleteTensor(id: number): void;
+  /** There while a step is recorded as a graph. */
+  noteUpdate?(update: UpdateInPlace): void;
+}
+
+/**
+ * An operation on TensorFlow's variables that leaves in them what other operations have just made:
+ * where `variables` are the values of variables and become `results`, a graph may use it instead.
+ */
+export interface UpdateInPlace {
+  readonly op: string;
+  readonly attributes: readonly OpAttribute[];
+  /** Tensors by their numbers: the operation's first inputs are their variables. */
+  readonly variables: readonly number[];
+  readonly results: readonly number[];
+  /** Its other inputs: tensors by their numbers, or float32 scalars. */
+  readonly operands: readonly ({ readonly id: number } | { readonly scalar: number })[];
 }
 
 /** The part of the package's backend that kernels use; it is not published as a type. */

@@ -1,7 +1,7 @@
 /** A kernel written in TensorFlow's operations, and how a call of it runs. */
 import type * as tf from "@tensorflow/tfjs";
 import type { KernelAttributes, KernelName } from "../../ops/kernel.ts";
-import type { NativeBackend } from "./binding.ts";
+import type { NativeBackend, UpdateInPlace } from "./binding.ts";
 import { OpRun, type Value } from "./op-run.ts";
 import { Ops } from "./ops.ts";
 
@@ -13,6 +13,8 @@ export interface NativeCall {
   /** An input that may be absent. */
   readonly optional: (name: string) => Value | null;
   readonly attributes: KernelAttributes;
+  /** See {@link UpdateInPlace}. */
+  noteUpdate(update: UpdateInPlace): void;
 }
 
 /**
@@ -40,7 +42,8 @@ export function callNativeKernel(
   const input = (name: string): Value => opRun.input(inputs[name]!);
   let outputs: Value[];
   try {
-    outputs = run({ ops: new Ops(opRun), input, optional, attributes });
+    const noteUpdate = opRun.noteUpdate.bind(opRun);
+    outputs = run({ ops: new Ops(opRun), input, optional, attributes, noteUpdate });
   } catch (error) {
     opRun.discard();
     throw error;

@@ -1,6 +1,12 @@
 /** The operations of one kernel's call: what they make is freed, but for the kernel's results. */
 import type * as tf from "@tensorflow/tfjs";
-import { TYPES, type NativeBackend, type OpAttribute, type TypeNumber } from "./binding.ts";
+import {
+  TYPES,
+  type NativeBackend,
+  type OpAttribute,
+  type TypeNumber,
+  type UpdateInPlace,
+} from "./binding.ts";
 
 /** A tensor inside TensorFlow. */
 export interface Value {
@@ -54,6 +60,11 @@ export class OpRun {
     const id = this.#backend.binding.createTensor(shape, dtype, array);
     this.#made.push(id);
     return { id, shape, dtype };
+  }
+
+  /** Tells a recorder of a shorter way to the same values. */
+  noteUpdate(update: UpdateInPlace): void {
+    this.#backend.binding.noteUpdate?.(update);
   }
 
   /** Makes `outputs` tensors that TensorFlow.js owns, and frees the rest. Ends the run. */
