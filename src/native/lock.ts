@@ -1,0 +1,68 @@
+/** One installation at a time in a prefix. */
+import { mkdirSync, openSync, readFileSync, rmSync, writeSync, closeSync } from "node:fs";
+import { join } from "node:path";
+import { fileProblem, isFileError } from "../data/file-error.ts";
+import { failure } from "./fail.ts";
+
+/**
+ * Makes the prefix and takes its lock.
+ * @returns gives the lock back
+ * @throws {KernelError} if the prefix cannot be written or another process holds the lock
+ */
+export function lockPrefix(prefix: string): () => void {
+  const path = join(prefix, ".lock");
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      mkdirSync(prefix, { recursive: true });
+      const file = openSync(path, "wx");
+      writeSync(file, String(process.pid));
+      closeSync(file);
+      return () => {
+        rmSync(path, { force: true });
+      };
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      if (error.code !== "EEXIST" || error.syscall !== "open") {
+        throw failure(
+          `prefix ${prefix}`,
+          ["a folder that can be written", fileProblem(error)],
+          "Choose another one with --prefix DIR, or change its permissions.",
+          { cause: error },
+        );
+      }
+    }
+    const holder = Number(textOf(path));
+    if (isAlive(holder)) {
+      throw failure(
+        `prefix ${prefix}`,
+        ["no other installation at work", `one of process ${holder}`],
+        `Wait for it to end. If it is no installation, remove ${path}.`,
+      );
+    }
+    // Its process is gone: killed in the middle.
+    rmSync(path, { force: true });
+  }
+  throw failure(
+    `prefix ${prefix}`,
+    ["a lock that can be taken", "one that comes back"],
+    `Remove ${path}, and run the command again.`,
+  );
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
