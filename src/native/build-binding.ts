@@ -1,10 +1,11 @@
 /** Compiles TensorFlow.js' binding against the libraries of a wheel, with nothing but a compiler. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import type { Compiler } from "./compiler.ts";
 import { failure } from "./fail.ts";
 import { lastWords, type Host } from "./host.ts";
+import { LOG_LEVEL_SOURCE, QUIET_START_SOURCE } from "./log-sources.ts";
 
 /** What a binding is built from. */
 export interface BindingBuild {
@@ -25,55 +26,50 @@ export interface BindingBuild {
 const NODE_API = 8;
 
 /**
- * TensorFlow's log goes through Abseil's, which leaves TF_CPP_MIN_LOG_LEVEL to the program; in
- * Python the interpreter's module does this. It runs when the binding is loaded, before its start
- * says anything. Weak, since old versions do not have the function.
- */
-const LOG_LEVEL_SOURCE = `#include <cstdlib>
-#if __has_include("absl/log/globals.h")
-#include "absl/log/globals.h"
-namespace absl {
-ABSL_NAMESPACE_BEGIN
-void SetMinLogLevel(LogSeverityAtLeast severity) __attribute__((weak));
-ABSL_NAMESPACE_END
-}  // namespace absl
-namespace {
-const bool is_set = [] {
-  const char* level = std::getenv("TF_CPP_MIN_LOG_LEVEL");
-  if (level == nullptr || &absl::SetMinLogLevel == nullptr) return false;
-  absl::SetMinLogLevel(static_cast<absl::LogSeverityAtLeast>(std::atoi(level)));
-  return true;
-}();
-}  // namespace
-#endif
-`;
-
-/**
  * Builds the binding, unless the one that is there was built from the same.
  * @returns true if it was built now
  * @throws {KernelError} with the compiler's words
  */
 export async function buildBinding(build: BindingBuild): Promise<boolean> {
-  const { host, compiler, folder, libraries, runPath, nodeHeaders, signal } = build;
+  const { host, compiler, folder, libraries, runPath, nodeHeaders } = build;
+  const isMac = host.platform === "darwin";
   const target = join(folder, "lib/napi-v8/tfjs_binding.node");
   const record = join(folder, "binding.json");
-  const sources = { compiler: compiler.version, libraries, runPath, nodeHeaders, NODE_API };
-  const made = JSON.stringify(sources, null, 2);
+  const from = { compiler: compiler.version, libraries, runPath, nodeHeaders, NODE_API };
+  const made = JSON.stringify(from, null, 2);
   if (existsSync(target) && existsSync(record) && readFileSync(record, "utf8") === made) {
     return false;
   }
   mkdirSync(join(folder, "lib/napi-v8"), { recursive: true });
   writeFileSync(join(folder, "binding/log_level.cc"), LOG_LEVEL_SOURCE);
-  const partial = `${target}.partial`;
+  writeFileSync(join(folder, "binding/quiet_start.cc"), QUIET_START_SOURCE);
+  const [cc, framework] = librariesIn(libraries);
+  const sources = ["tfjs_backend", "tfjs_binding", "log_level"];
+  await compile(build, "tfjs_binding", sources, [cc!, framework!]);
+  const name = `-DFRAMEWORK="${basename(framework!)}"`;
+  await compile(build, "quiet_start", ["quiet_start"], [name, ...(isMac ? [] : ["-ldl"])]);
+  writeFileAtomic(record, made);
+  return true;
+}
+
+/** Compiles an addon of Node: the file is there whole or not at all. */
+async function compile(
+  build: BindingBuild,
+  name: string,
+  sources: readonly string[],
+  parts: readonly string[],
+): Promise<void> {
+  const { host, compiler, folder, libraries, runPath, nodeHeaders, signal } = build;
+  const target = join(folder, `lib/napi-v8/${name}.node`);
   const argv = [
     ...["-std=c++17", "-O2", "-shared", "-fPIC", `-DNAPI_VERSION=${NODE_API}`],
     ...["-DBUILDING_NODE_EXTENSION", `-I${nodeHeaders}`, `-I${join(libraries, "include")}`],
-    ...["tfjs_backend", "tfjs_binding", "log_level"].map((name) => `binding/${name}.cc`),
-    ...librariesIn(libraries),
+    ...sources.map((source) => `binding/${source}.cc`),
+    ...parts,
     `-Wl,-rpath,${runPath}`,
-    // Node's own functions are known when it loads the binding; the linker of Linux takes that for granted.
+    // Node's own functions are known when it loads an addon; the linker of Linux takes that for granted.
     ...(host.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : []),
-    ...["-o", partial],
+    ...["-o", `${target}.partial`],
   ];
   const ran = await host.run(compiler.path, argv, { cwd: folder, signal });
   if (ran.code !== 0) {
@@ -84,9 +80,7 @@ export async function buildBinding(build: BindingBuild): Promise<boolean> {
       "Try another compiler with the environment variable CXX, or another version with --tensorflow.",
     );
   }
-  renameSync(partial, target);
-  writeFileAtomic(record, made);
-  return true;
+  renameSync(`${target}.partial`, target);
 }
 
 /** The two libraries with the C API. @throws {KernelError} if they are not there */

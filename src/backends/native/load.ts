@@ -98,9 +98,20 @@ function loadPackage({ folder, binding }: NativePlace, Module: ModuleClass): voi
     }
     return original(request, parent, isMain);
   };
+  const theirs = Module.createRequire(`${folder}/package.json`);
   try {
-    Module.createRequire(`${folder}/package.json`)(folder);
+    quietStart(theirs, binding);
+    theirs(folder);
   } finally {
     Module._load = original;
+  }
+}
+
+/** TensorFlow's libraries print while they are loaded; installations of ours have a quiet way. */
+function quietStart(theirs: Require, binding: string): void {
+  try {
+    theirs(binding.replace(/[^/]*$/, "quiet_start.node"));
+  } catch {
+    // A stock package: it says what it says.
   }
 }
