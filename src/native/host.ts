@@ -98,8 +98,9 @@ function runProgram(
       if (signal?.aborted === true) reject(signal.reason as Error);
       else resolve(ran);
     };
-    child.on("error", (error) => {
-      done({ code: null, killedBy: null, stdout, stderr: error.message });
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      const reason = error.code === "ENOENT" ? "no such program" : error.message;
+      done({ code: null, killedBy: null, stdout, stderr: reason });
     });
     child.on("close", (code, killedBy) => {
       done({ code, killedBy, stdout, stderr });

@@ -1,6 +1,14 @@
 /** One installation at a time in a prefix. */
-import { mkdirSync, openSync, readFileSync, rmSync, writeSync, closeSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { fileProblem, isFileError } from "../data/file-error.ts";
 import { failure } from "./fail.ts";
 
@@ -13,7 +21,7 @@ export function lockPrefix(prefix: string): () => void {
   const path = join(prefix, ".lock");
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
-      mkdirSync(prefix, { recursive: true });
+      makeFolder(prefix);
       const file = openSync(path, "wx");
       writeSync(file, String(process.pid));
       closeSync(file);
@@ -47,6 +55,13 @@ export function lockPrefix(prefix: string): () => void {
     ["a lock that can be taken", "one that comes back"],
     `Remove ${path}, and run the command again.`,
   );
+}
+
+/** One by one: Node's recursive way never ends in some folders, such as /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
 
 function textOf(path: string): string {
