@@ -65,9 +65,9 @@ export function existingFolder(folder: string): string {
 
 /** The end of what a program said, for messages: its last lines that are not blank. */
 export function lastWords({ stderr, stdout, killedBy, code }: Ran, lines = 1): string {
+  if (killedBy !== null) return `an end by signal ${killedBy}`;
   const said = (stderr.trim() || stdout.trim()).split("\n").slice(-lines).join("\n").trim();
-  const end = killedBy === null ? `exit status ${code ?? "unknown"}` : `signal ${killedBy}`;
-  return said === "" ? end : said;
+  return said === "" ? `exit status ${code ?? "unknown"}` : said;
 }
 
 /** Aborting ends the program; the promise then rejects with the signal's reason. */

@@ -73,7 +73,10 @@ function textOf(path: string): string {
 }
 
 function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
+  // Containers give every run the same number: a lock of this process is one of a run before it.
+  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
+  // Killed, but not yet cleared away by the process that started it.
+  if (/^State:\s*[ZX]/m.test(textOf(`/proc/${pid}/status`))) return false;
   try {
     process.kill(pid, 0);
     return true;

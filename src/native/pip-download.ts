@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { RunReporter } from "../recipe/run-reporter.ts";
 import { failure } from "./fail.ts";
-import type { Host } from "./host.ts";
+import { lastWords, type Host } from "./host.ts";
 import type { Python } from "./python.ts";
 import { zipEntries } from "./zip.ts";
 
@@ -54,7 +54,7 @@ export async function downloadWheels(download: PipDownload): Promise<string[]> {
         .run(python.path, argv, { env, signal, onText: watch.hear })
         .finally(watch.end);
       if (ran.code === 0) return wheelsIn(folder);
-      said = pipError(ran.stderr || ran.stdout);
+      said = ran.killedBy === null ? pipError(ran.stderr || ran.stdout) : lastWords(ran);
       if (!/no matching distribution|from versions/i.test(ran.stderr)) break;
     }
   } finally {
@@ -98,9 +98,10 @@ function watchDownload(
 ): { hear: (text: string) => void; end: () => void } {
   const label = requirements.length === 1 ? requirements[0]! : `${requirements.length} wheels`;
   const progress = reporter.progress(label, "MB");
-  let expected = 0;
+  let [done, expected] = [0, 0];
   const timer = setInterval(() => {
-    const done = Math.round(sizeOf(temporary) / MEGABYTE);
+    // Whole files move away.
+    done = Math.max(done, Math.round(sizeOf(temporary) / MEGABYTE));
     if (expected > 0 || done > 0) progress.update(done, Math.max(Math.round(expected), done));
   }, LOOK_INTERVAL);
   return {
