@@ -1,5 +1,12 @@
 /** Compiles TensorFlow.js' binding against the libraries of a wheel, with nothing but a compiler. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import type { Compiler } from "./compiler.ts";

@@ -24,11 +24,7 @@ export async function askScript(
   const isSource = import.meta.url.endsWith(".ts");
   const script = fileURLToPath(new URL(`${name}.${isSource ? "ts" : "js"}`, import.meta.url));
   const loader = isSource ? ["--import", createRequire(import.meta.url).resolve("tsx")] : [];
-  const ran = await host.run(
-    host.node.path,
-    [...loader, script, JSON.stringify(input)],
-    options,
-  );
+  const ran = await host.run(host.node.path, [...loader, script, JSON.stringify(input)], options);
   const line = ran.stdout.split("\n").find((text) => text.startsWith(MARK));
   if (line !== undefined) return JSON.parse(line.slice(MARK.length)) as Answer;
   const reason = ran.killedBy === null ? lastWords(ran) : `a crash (signal ${ran.killedBy})`;

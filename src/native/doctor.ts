@@ -126,6 +126,7 @@ async function probe(
   }
   const { execution } = result.value as Probed;
   const detail = { compiled: "compiled kernels", loops: "kernels as JavaScript loops" }[execution];
-  const advice = name === "wasm" && execution === "loops" ? "use a Node with WebAssembly SIMD" : null;
+  const advice =
+    name === "wasm" && execution === "loops" ? "use a Node with WebAssembly SIMD" : null;
   return { name, is_usable: true, detail: detail ?? "no kernels of ours", advice };
 }

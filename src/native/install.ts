@@ -22,7 +22,14 @@ import {
   packageNames,
   unpackPackages,
 } from "./npm-packages.ts";
-import { pointTo, prefixOf, recordIn, removeIfEmpty, removeLeftovers, writeRecord } from "./prefix.ts";
+import {
+  pointTo,
+  prefixOf,
+  recordIn,
+  removeIfEmpty,
+  removeLeftovers,
+  writeRecord,
+} from "./prefix.ts";
 import { resolveSource, type TensorflowSource } from "./tensorflow-source.ts";
 import { unpackTensorflow } from "./unpack-tensorflow.ts";
 
@@ -182,7 +189,8 @@ function recordOf({ source, compiler, folder, libraries, headers, steps }: Made)
     package: basename(folder),
     tensorflow: source.version,
     variant: source.variant,
-    libraries: source.kind === "in-place" ? libraries : join(basename(join(libraries, "..")), "tensorflow"),
+    libraries:
+      source.kind === "in-place" ? libraries : join(basename(join(libraries, "..")), "tensorflow"),
     is_in_place: source.kind === "in-place",
     python: source.python?.path ?? null,
     wheel: source.kind === "wheel" ? basename(source.wheel.path) : null,

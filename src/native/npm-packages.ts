@@ -20,7 +20,8 @@ interface PinnedPackage {
 const BINDING: PinnedPackage = {
   name: "@tensorflow/tfjs-node-gpu",
   version: "4.22.0",
-  sha512: "p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==",
+  sha512:
+    "p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==",
   folder: ".",
 };
 
@@ -46,7 +47,8 @@ const REQUIRED: readonly PinnedPackage[] = [
 const HEADERS: PinnedPackage = {
   name: "node-api-headers",
   version: "1.5.0",
-  sha512: "Yi/FgnN8IU/Cd6KeLxyHkylBUvDTsSScT0Tna2zTrz8klmc8qF2ppj6Q1LHsmOueJWhigQwR4cO2p0XBGW5IaQ==",
+  sha512:
+    "Yi/FgnN8IU/Cd6KeLxyHkylBUvDTsSScT0Tna2zTrz8klmc8qF2ppj6Q1LHsmOueJWhigQwR4cO2p0XBGW5IaQ==",
   folder: "node-api-headers",
 };
 

@@ -12,7 +12,7 @@ const BLOCK = 512;
  */
 export function unpackTarball(path: string, folder: string): void {
   const bytes = gunzipSync(readFileSync(path));
-  for (let at = 0; at + BLOCK <= bytes.length && bytes[at] !== 0; ) {
+  for (let at = 0; at + BLOCK <= bytes.length && bytes[at] !== 0;) {
     const size = Number.parseInt(text(bytes, at + 124, 12), 8);
     const prefix = text(bytes, at + 345, 155);
     const name = `${prefix === "" ? "" : `${prefix}/`}${text(bytes, at, 100)}`;
@@ -35,5 +35,8 @@ export function unpackTarball(path: string, folder: string): void {
 }
 
 function text(bytes: Buffer, start: number, length: number): string {
-  return bytes.toString("utf8", start, start + length).replace(/\0.*$/s, "").trim();
+  return bytes
+    .toString("utf8", start, start + length)
+    .replace(/\0.*$/s, "")
+    .trim();
 }

@@ -120,7 +120,7 @@ function partOf(path: string, start: number, size: number): ReadStream {
 
 function directoryEntries(bytes: Buffer, path: string): ZipEntry[] {
   const entries: ZipEntry[] = [];
-  for (let at = 0; at + 46 <= bytes.length; ) {
+  for (let at = 0; at + 46 <= bytes.length;) {
     if (bytes.readUInt32LE(at) !== CENTRAL) throw damaged(path, "a broken directory");
     const method = bytes.readUInt16LE(at + 10);
     const nameLength = bytes.readUInt16LE(at + 28);

@@ -45,8 +45,7 @@ export const runSection = defineSection({
           .default("auto")
           .describe("what computes; auto: native where it is installed, else wasm, else cpu"),
         threads: z.int().min(1).max(MAX_THREADS).optional().meta({
-          description:
-            "threads that compute; on wasm the results do not depend on their number",
+          description: "threads that compute; on wasm the results do not depend on their number",
           defaultText: "1 on wasm, all processors on native",
         }),
         memory_growth: z.boolean().optional().meta({
@@ -54,7 +53,8 @@ export const runSection = defineSection({
           defaultText: "true",
         }),
         tf_log_level: z.int().min(0).max(3).optional().meta({
-          description: "on native, what TensorFlow's log leaves out: 0 nothing, 3 all but fatal errors",
+          description:
+            "on native, what TensorFlow's log leaves out: 0 nothing, 3 all but fatal errors",
           defaultText: "3",
         }),
       }),

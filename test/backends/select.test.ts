@@ -58,7 +58,10 @@ describe("selectBackend", () => {
     const cases = [
       ["", /installation\.json: expected a JSON object/],
       ['{"version": 2, "package": "p"}', /expected version 1 and the folder of a package/],
-      ['{"version": 1, "package": "p"}', /expected .*p\/lib\/napi-v8\/tfjs_binding\.node, received no such file/],
+      [
+        '{"version": 1, "package": "p"}',
+        /expected .*p\/lib\/napi-v8\/tfjs_binding\.node, received no such file/,
+      ],
     ] as const;
     for (const [text, reason] of cases) {
       writeFileSync(record, text);

@@ -31,7 +31,8 @@ function pip(act: (call: number) => Partial<Ran>) {
     },
   });
   const requirements = ["tensorflow-cpu==2.21.0"];
-  const run = () => downloadWheels({ host, python, requirements, folder, reporter: SILENT, signal });
+  const run = () =>
+    downloadWheels({ host, python, requirements, folder, reporter: SILENT, signal });
   return { calls, run };
 }
 

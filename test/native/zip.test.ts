@@ -30,7 +30,11 @@ describe("zip archives", () => {
 
   it.each([
     ["a changed byte", (bytes: Buffer) => bytes.writeUInt8(bytes[40]! ^ 1, 40), /received a\.txt/],
-    ["a changed checksum", (bytes: Buffer) => bytes.writeUInt8(1, bytes.length - 22 - 51 + 16), /another checksum/],
+    [
+      "a changed checksum",
+      (bytes: Buffer) => bytes.writeUInt8(1, bytes.length - 22 - 51 + 16),
+      /another checksum/,
+    ],
     ["no end", (bytes: Buffer) => bytes.fill(0, bytes.length - 22), /no end record/],
   ])("are refused with %s", async (name, damage, message) => {
     const path = writeZip(join(folder, `${name}.zip`), { "a.txt": "some text, some text" });

@@ -74,8 +74,15 @@ async function status(prefix: string | undefined): Promise<CommandResult> {
   return { json, text: statusText(json), exitCode: json.package === null ? 1 : 0 };
 }
 
-function statusText({ prefix, status, package: folder, missing, installation }: NativeStatus): string {
-  if (status === "absent") return `nothing is installed in ${prefix}; "tfjs-qat native install" does it`;
+function statusText({
+  prefix,
+  status,
+  package: folder,
+  missing,
+  installation,
+}: NativeStatus): string {
+  if (status === "absent")
+    return `nothing is installed in ${prefix}; "tfjs-qat native install" does it`;
   if (status === "stock") return `a stock package is used: ${folder!}`;
   const version = installation?.tensorflow ?? "of an unknown version";
   const what = `TensorFlow ${version} (${installation?.variant ?? "cpu"}) in ${prefix}`;
