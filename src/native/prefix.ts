@@ -61,8 +61,8 @@ export function pointTo(host: Host, prefix: string): string | null {
 export function removePointer(host: Host, prefix: string): boolean {
   const pointer = join(defaultPrefix(host.env), "location.json");
   if (!existsSync(pointer)) return false;
-  const { TFJS_QAT_NATIVE: _, ...rest } = host.env;
-  if (resolve(nativePrefix(rest)) !== prefix) return false;
+  const pointed = resolve(nativePrefix({ ...host.env, TFJS_QAT_NATIVE: undefined }));
+  if (pointed !== prefix) return false;
   rmSync(pointer);
   return true;
 }

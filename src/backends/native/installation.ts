@@ -36,13 +36,13 @@ export interface NativePlace {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 interface NodeFiles {
-  readFileSync(path: string, encoding: "utf8"): string;
-  existsSync(path: string): boolean;
-  realpathSync(path: string): string;
+  readonly readFileSync: (path: string, encoding: "utf8") => string;
+  readonly existsSync: (path: string) => boolean;
+  readonly realpathSync: (path: string) => string;
 }
 
 interface NodeModules {
-  createRequire(path: string): { resolve(name: string): string };
+  readonly createRequire: (path: string) => { resolve(name: string): string };
 }
 
 interface NodeProcess {

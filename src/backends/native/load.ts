@@ -26,12 +26,7 @@ type Require = (name: string) => unknown;
 
 interface ModuleClass {
   createRequire(path: string): Require;
-  _load: (
-    this: void,
-    request: string,
-    parent: { filename?: string } | null,
-    isMain: boolean,
-  ) => unknown;
+  _load: (request: string, parent: { filename?: string } | null, isMain: boolean) => unknown;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
+import type { InstallOptions } from "../../native/install-options.ts";
 import type { NativeStatus } from "../../native/status.ts";
 import type { CommandIo } from "../command-io.ts";
 import { defineCommand, type CommandResult } from "../define-command.ts";
@@ -49,10 +50,7 @@ export const nativeCommand = defineCommand({
   },
 });
 
-async function install(
-  options: Parameters<typeof import("../../native/install.ts").installNative>[0],
-  io: CommandIo,
-): Promise<CommandResult> {
+async function install(options: InstallOptions, io: CommandIo): Promise<CommandResult> {
   const { installNative } = await import("../../native/install.ts");
   const { thisHost } = await import("../../native/host.ts");
   const reporter = terminalReporter(io);
