@@ -12,6 +12,8 @@ export const TRAINING_CONFIGS = [`${RECIPES}/translation_bpe.yml`, `${RECIPES}/q
 /** Sentence pairs of a step of the reference model, and tokens of each side, EOS included. */
 export const SENTENCES = 32;
 export const SENTENCE_TOKENS = 32;
+/** Sentence pairs of a step of transformer_base, as long as those. */
+export const BASE_SENTENCES = 64;
 /** Sentence pairs of its corpus: enough that no turn begins a second epoch. */
 export const CORPUS_SENTENCES = 512;
 export const CORPUS_SEED = 7;

@@ -20,6 +20,8 @@ export interface CaptureOptions {
    * seconds of compilation for each shape; of no use for recurrences unrolled over time.
    */
   readonly xla?: boolean;
+  /** Whether the step always runs operation by operation, as where there is no graph [default: false]. */
+  readonly eager?: boolean;
   /** Most graphs kept; the one unused for the longest time makes room [default: 32]. */
   readonly maxShapes?: number;
   /** Told once why the step runs without a graph, and how long each capture took. */
@@ -61,9 +63,9 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   #eager = 0;
 
   constructor(step: (...inputs: I) => R, options: CaptureOptions = {}) {
-    const { name = "step", xla = false, maxShapes = DEFAULT_MAX_SHAPES, onNotice } = options;
+    const { name = "step", xla = false, eager = false, onNotice } = options;
     this.#step = step;
-    this.#options = { name, xla, maxShapes };
+    this.#options = { name, xla, eager, maxShapes: options.maxShapes ?? DEFAULT_MAX_SHAPES };
     this.#notice = onNotice ?? (() => undefined);
   }
 
@@ -83,7 +85,9 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
    */
   run(...inputs: I): R {
     const backend = nativeBackend();
-    if (backend === null || this.#fallback !== null) return this.#runEagerly(inputs);
+    if (backend === null || this.#options.eager || this.#fallback !== null) {
+      return this.#runEagerly(inputs);
+    }
     const key = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
     const shape = this.#shapes.get(key) ?? { trace: null, traces: 0, graph: null };
     // Last in the map is last used.
