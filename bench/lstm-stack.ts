@@ -108,9 +108,7 @@ function lstmLayer(x: tf.Tensor3D, { kernel, recurrent, bias, clips }: Layer): t
   for (const part of tf.unstack(tf.reshape(sums, [time, batch, 4 * width]))) {
     const sum: tf.Tensor =
       hidden === null ? part : tf.add(part, tf.matMul<tf.Tensor2D>(hidden, recurrent));
-    const [i, f, g, o] = tf.split(quantized(sum, clips?.gates), 4, 1) as [
-      ...({ length: 4 } & tf.Tensor2D[]),
-    ];
+    const [i, f, g, o] = tf.split(quantized(sum, clips?.gates), 4, 1);
     const added = tf.mul<tf.Tensor2D>(tf.sigmoid(i!), tf.tanh(g!));
     cell = cell === null ? added : tf.add<tf.Tensor2D>(tf.mul(tf.sigmoid(f!), cell), added);
     hidden = quantized(tf.mul(tf.sigmoid(o!), tf.tanh(cell)), clips?.hidden);

@@ -22,7 +22,7 @@ def serve(trainer_class):
         if request["command"] == "start":
             answer({"version": torch.__version__, "kernels": None, "fallbacks": None})
         elif request["command"] == "warm":
-            answer({**steps(trainer, request["steps"]), "captured": [], "notices": notices(job)})
+            answer({**steps(trainer, request["steps"]), "notices": notices(job)})
         elif request["command"] == "turn":
             turn = steps(trainer, request["steps"])
             # The first step of a turn finds cold caches.

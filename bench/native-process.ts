@@ -30,14 +30,13 @@ const trainer =
     : new TransformerTrainer(workload, directory, quantized, capture);
 
 async function steps(count: number): Promise<NativeWarmUp> {
-  const [milliseconds, losses, captured]: [number[], number[], number[]] = [[], [], []];
+  const [milliseconds, losses]: [number[], number[]] = [[], []];
   for (let i = 0; i < count; i++) {
-    const [start, before] = [performance.now(), notices.length];
+    const start = performance.now();
     losses.push(await trainer.step(i));
     milliseconds.push(performance.now() - start);
-    if (notices.length > before) captured.push(i);
   }
-  return { milliseconds, losses, captured, notices };
+  return { milliseconds, losses, notices };
 }
 
 async function turn(count: number): Promise<NativeTurn> {

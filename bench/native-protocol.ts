@@ -34,8 +34,6 @@ export interface NativeTurn {
 
 /** Answer to `warm`: of all steps. */
 export interface NativeWarmUp extends NativeTurn {
-  /** Indices of steps that ended with a new captured graph. */
-  readonly captured: readonly number[];
   /** What the program said of its graphs. */
   readonly notices: readonly string[];
 }

@@ -24,6 +24,9 @@ export const TURN_STEPS = 6;
 /** For variants whose steps take seconds. */
 export const SLOW_TURN_STEPS = 3;
 
+/** Threads of every program that the native benchmark compares. */
+export const NATIVE_THREADS = 2;
+
 /** Interleaved rounds of the kernel comparison, and the time that one sample should take. */
 export const KERNEL_ROUNDS = 15;
 export const SAMPLE_MILLISECONDS = 8;

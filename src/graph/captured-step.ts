@@ -52,8 +52,9 @@ interface Shape {
 
 export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   readonly #step: (...inputs: I) => R;
-  readonly #options: Required<Omit<CaptureOptions, "onNotice">>;
+  readonly #options: Required<Omit<CaptureOptions, "onNotice" | "eager">>;
   readonly #notice: (line: string) => void;
+  readonly #isEager: boolean;
   readonly #shapes = new Map<string, Shape>();
   #layout: R | null = null;
   #isWarm = false;
@@ -63,10 +64,11 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   #eager = 0;
 
   constructor(step: (...inputs: I) => R, options: CaptureOptions = {}) {
-    const { name = "step", xla = false, eager = false, onNotice } = options;
+    const { name = "step", xla = false, maxShapes = DEFAULT_MAX_SHAPES, onNotice } = options;
     this.#step = step;
-    this.#options = { name, xla, eager, maxShapes: options.maxShapes ?? DEFAULT_MAX_SHAPES };
+    this.#options = { name, xla, maxShapes };
     this.#notice = onNotice ?? (() => undefined);
+    this.#isEager = options.eager ?? false;
   }
 
   get report(): CaptureReport {
@@ -84,10 +86,8 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
    * @returns what the step returns; the caller disposes it
    */
   run(...inputs: I): R {
-    const backend = nativeBackend();
-    if (backend === null || this.#options.eager || this.#fallback !== null) {
-      return this.#runEagerly(inputs);
-    }
+    const backend = this.#isEager ? null : nativeBackend();
+    if (backend === null || this.#fallback !== null) return this.#runEagerly(inputs);
     const key = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
     const shape = this.#shapes.get(key) ?? { trace: null, traces: 0, graph: null };
     // Last in the map is last used.
