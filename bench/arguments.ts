@@ -128,8 +128,7 @@ function parsed(argv: readonly string[]) {
   } catch (error) {
     const reason = error instanceof Error ? error.message.split(". ")[0]! : String(error);
     throw new ConfigError(
-      `bench: expected the flags that --help lists, received another one (${reason}). ` +
-        "See --help.",
+      `bench: expected the flags of --help, received another flag (${reason}). ` + "See --help.",
       { cause: error },
     );
   }

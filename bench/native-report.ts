@@ -68,7 +68,7 @@ function workloadReport(workload: NativeWorkloadSamples): string {
       number("upper quartile"),
       number("mean"),
       number("tracing and loading, s"),
-      number("all of the start, s"),
+      number("whole start, s"),
       number("peak memory, MiB"),
     ],
     workload.variants.map(timesRow),
@@ -185,15 +185,31 @@ function rangeOf(values: readonly number[]): [number, number] {
   return [Math.min(...values), Math.max(...values)];
 }
 
+/** How far the first losses of one kind of arithmetic may be apart: not all start from the same weights. */
+const LOSS_TOLERANCE = 0.02;
+
+/** Says so where programs do not train the same model. */
+function differenceLines(ranges: readonly LossRange[]): string[] {
+  return ["float", "QAT"].flatMap((kind) => {
+    const same = ranges.filter(({ programs }) => programs.endsWith(kind));
+    const [least, largest] = rangeOf(same.flatMap(({ first }) => first));
+    if (same.length === 0 || largest - least <= LOSS_TOLERANCE * largest) return [];
+    const apart = `${least.toFixed(4)} to ${largest.toFixed(4)}`;
+    return [`First losses, ${kind}: expected the same, received ${apart}. Check the programs.`];
+  });
+}
+
 /** What the tables do not say. */
 function linesOf(workload: NativeWorkloadSamples): string[] {
   const range = (ends: readonly number[]): string => ends.map((end) => end.toFixed(5)).join("–");
+  const losses = lossesOf(workload);
   return [
-    ...lossesOf(workload).map(
+    ...losses.map(
       ({ programs, first, last }) =>
         `Loss before the first step and the last of the warm-up, ${programs}: ` +
         `${range(first)}, ${range(last)}`,
     ),
+    ...differenceLines(losses),
     ...compilationLines(workload),
     ...workload.variants.flatMap((variant) =>
       variant.warm_up.notices.map((line) => `${nameOf(variant)}: ${line}`),

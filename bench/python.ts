@@ -1,5 +1,6 @@
 /** The Python that runs the PyTorch program. */
 import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../src/errors.ts";
 import { Child } from "./child-process.ts";
@@ -38,5 +39,8 @@ export interface TorchJob {
 export function startPyTorch(python: string, name: string, job: TorchJob): Child {
   const program = fileURLToPath(new URL(job.program, import.meta.url));
   const args = [program, JSON.stringify(job)];
-  return Child.ofProgram(name, python, args, measuringEnvironment(job.threads));
+  // What torch.compile has kept of earlier runs would hide what it costs.
+  const cache = { TORCHINDUCTOR_CACHE_DIR: join(job.directory, "inductor") };
+  const env = { ...measuringEnvironment(job.threads), ...cache };
+  return Child.ofProgram(name, python, args, env);
 }
