@@ -43,21 +43,21 @@ const SAMPLES: NativeSamples = {
 };
 
 describe("the report of the native benchmark", () => {
-  it("is Markdown", () => {
-    const report = nativeReport(SAMPLES);
-    for (const line of [
+  it("has tables and what they do not say", () => {
+    const report = nativeReport(SAMPLES).replace(/ +/g, " ");
+    for (const wanted of [
       "**Training step on TensorFlow: some model**",
-      "| tfjs-qat, native, captured, float      |            85.0 |           77.5 |            108 |  100 |                   1.50 |           2.83 |              300 |",
-      "| PyTorch, eager, float                  |             150 |            125 |            175 |  150 |                      – |           0.00 |              300 |",
-      "| tfjs-qat, native, captured, float ÷ PyTorch, eager, float             |   0.80 | 0.80 | 0.80 |         0.90 |",
-      "| tfjs-qat, native, captured, QAT ÷ tfjs-qat, native, captured, float   |   1.13 | 1.13 | 1.13 |         1.20 |",
+      "| tfjs-qat, native, captured, float | 85.0 | 77.5 | 108 | 100 | 1.50 | 2.83 | 300 |",
+      "| PyTorch, eager, float | 150 | 125 | 175 | 150 | – | 0.00 | 300 |",
+      "| tfjs-qat, native, captured, float ÷ PyTorch, eager, float | 0.80 | 0.80 | 0.80 | 0.90 |",
+      "| tfjs-qat, native, captured, QAT ÷ tfjs-qat, native, captured, float | 1.13 | 1.13 | 1.13 | 1.20 |",
       "Loss before the first step and the last of the warm-up, tfjs-qat, float: 8.50000–8.50000, 8.25000–8.50000",
       "tfjs-qat, native, captured, XLA, float: starts 7.0 s later than without XLA",
       `tfjs-qat, native, captured, float: ${CAPTURED}`,
       "PyTorch, torch.compile, QAT: not measured: no compiler",
       "2026-01-02: tfjs-qat 1, TensorFlow.js 4, TensorFlow 3, Node 20, PyTorch 2; a processor, 4 logical cores, 2 threads.",
     ]) {
-      expect(report.split("\n")).toContain(line);
+      expect(report.split("\n")).toContain(wanted);
     }
   });
 
