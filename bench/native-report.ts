@@ -130,14 +130,15 @@ interface NativeRatio extends Spread {
 }
 
 function ratiosOf(samples: NativeWorkloadSamples): NativeRatio[] {
-  const { aims } = NATIVE_WORKLOADS.find(({ name }) => name === samples.workload)!;
+  const { aims, isApart } = NATIVE_WORKLOADS.find(({ name }) => name === samples.workload)!;
   const acrossModes = RATIOS.flatMap(([above, below]) =>
     [false, true].map((quantized) => [
       { mode: above, quantized },
       { mode: below, quantized },
     ]),
   );
-  const withinModes = (Object.keys(NAMES) as Mode[]).map((mode) => [
+  // What did not take turns is not compared.
+  const withinModes = (isApart ? [] : (Object.keys(NAMES) as Mode[])).map((mode) => [
     { mode, quantized: true },
     { mode, quantized: false },
   ]);

@@ -19,6 +19,8 @@ export interface NativeWorkload {
   /** The Transformer to train, or null for the LSTM stack. */
   readonly transformer: Workload | null;
   readonly modes: readonly Mode[];
+  /** Whether float is measured first and QAT after it, since there is no memory for all at once. */
+  readonly isApart: boolean;
   /** Turns of each variant, and steps of a turn, of which the first is not counted. */
   readonly turns: number;
   readonly steps: number;
@@ -62,12 +64,14 @@ export const NATIVE_WORKLOADS: readonly NativeWorkload[] = [
   {
     ...{ name: "reference", title: REFERENCE.title, transformer: REFERENCE },
     modes: ["captured", "xla", "eager", "wasm", "torch", "torch compiled"],
+    isApart: false,
     ...{ turns: 7, steps: 9, warmUpSteps: 8 },
     aims: aimsOf({ float: 0.9, qat: 0.75, qatToFloat: 1.2 }),
   },
   {
     ...{ name: "base", title: BASE.title, transformer: BASE },
     modes: ["captured", "torch"],
+    isApart: true,
     ...{ turns: 3, steps: 3, warmUpSteps: 6 },
     aims: [{ above: float("captured"), below: float("torch"), limit: 1 }],
   },
@@ -76,15 +80,20 @@ export const NATIVE_WORKLOADS: readonly NativeWorkload[] = [
     title: `LSTM stack (${layers} layers, width ${width}), ${batch} sequences of ${time} steps`,
     transformer: null,
     modes: ["captured", "eager", "wasm", "torch", "torch compiled"],
+    isApart: false,
     ...{ turns: 5, steps: 6, warmUpSteps: 6 },
     aims: [],
   },
 ];
 
-/** Each mode in float and with fake quantization. */
-export function variantsOf({ modes }: NativeWorkload, hasPyTorch: boolean): NativeVariant[] {
+/** Each mode in float and with fake quantization, in groups: those of a group take turns. */
+export function groupsOf(
+  { modes, isApart }: NativeWorkload,
+  hasPyTorch: boolean,
+): NativeVariant[][] {
   const possible = modes.filter((mode) => hasPyTorch || !isPyTorch(mode));
-  return possible.flatMap((mode) => [float(mode), qat(mode)]);
+  if (isApart) return [possible.map(float), possible.map(qat)];
+  return [possible.flatMap((mode) => [float(mode), qat(mode)])];
 }
 
 export function isPyTorch(mode: Mode): mode is "torch" | "torch compiled" {

@@ -18,10 +18,10 @@ import type {
   NativeWarmUp,
 } from "./native-protocol.ts";
 import {
+  groupsOf,
   isPyTorch,
   LSTM_SIZE,
   NATIVE_WORKLOADS,
-  variantsOf,
   type NativeVariant,
   type NativeWorkload,
   type NativeWorkloadName,
@@ -120,22 +120,30 @@ class NativeRun {
     const { name, title } = this.#workload;
     await this.#writeData();
     try {
-      const runners: Runner[] = [];
-      for (const variant of variantsOf(this.#workload, this.#options.python !== null)) {
-        const runner = await this.#start(variant, note);
-        if (runner !== null) runners.push(runner);
-      }
-      await this.#takeTurns(runners, note);
       const variants: NativeVariantSamples[] = [];
-      for (const { child, variant, warmUp, turns } of runners) {
-        const memory = await child.request<NativeFinish>({ command: "finish" });
-        await child.close();
-        variants.push({ ...variant, warm_up: warmUp, turns, peak_bytes: memory.peakBytes });
+      for (const group of groupsOf(this.#workload, this.#options.python !== null)) {
+        variants.push(...(await this.#measureGroup(group, note)));
       }
       return { workload: name, title, variants, failures: this.#failures };
     } finally {
       for (const child of this.#children) child.kill();
     }
+  }
+
+  async #measureGroup(group: readonly NativeVariant[], note: Note) {
+    const runners: Runner[] = [];
+    for (const variant of group) {
+      const runner = await this.#start(variant, note);
+      if (runner !== null) runners.push(runner);
+    }
+    await this.#takeTurns(runners, note);
+    const samples: NativeVariantSamples[] = [];
+    for (const { child, variant, warmUp, turns } of runners) {
+      const memory = await child.request<NativeFinish>({ command: "finish" });
+      await child.close();
+      samples.push({ ...variant, warm_up: warmUp, turns, peak_bytes: memory.peakBytes });
+    }
+    return samples;
   }
 
   async #writeData(): Promise<void> {
