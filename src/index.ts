@@ -1,6 +1,7 @@
 /** The public names of tfjs-qat. */
 
 export {
+  CaptureError,
   CheckpointError,
   ConfigError,
   DataError,
@@ -26,6 +27,15 @@ export {
   selectBackend,
 } from "./backends/select.ts";
 export { registerKernels } from "./backends/register.ts";
+
+// Captured steps
+export {
+  CapturedStep,
+  type CaptureOptions,
+  type CaptureReport,
+  captureStep,
+  type StepResult,
+} from "./graph/captured-step.ts";
 
 // Quantization
 export { type QuantConfig, type QuantParamsInput, resolveQuantConfig } from "./quant/config.ts";
