@@ -18,12 +18,17 @@ export interface TensorMetadata {
 
 type AttributeTypes = "INT" | "FLOAT" | "BOOL" | "TYPE" | "STRING" | "SHAPE";
 
-/** See backends/native/binding.ts. */
+/**
+ * An operation on TensorFlow's variables that leaves in them what other operations have just made:
+ * where `variables` are the values of variables and become `results`, a graph may use it instead.
+ */
 export interface UpdateInPlace {
   readonly op: string;
   readonly attributes: readonly OpAttribute[];
+  /** Tensors by their numbers: the operation's first inputs are their variables. */
   readonly variables: readonly number[];
   readonly results: readonly number[];
+  /** Its other inputs: tensors by their numbers, or float32 scalars. */
   readonly operands: readonly ({ readonly id: number } | { readonly scalar: number })[];
 }
 

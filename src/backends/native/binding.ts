@@ -1,5 +1,6 @@
 /** What our kernels use of the package that puts TensorFlow under TensorFlow.js. */
 import type * as tf from "@tensorflow/tfjs";
+import type { UpdateInPlace } from "../../graph/native-backend.ts";
 
 /**
  * Numbers of element types.
@@ -46,20 +47,6 @@ export interface Binding {
   deleteTensor(id: number): void;
   /** There while a step is recorded as a graph. */
   noteUpdate?(update: UpdateInPlace): void;
-}
-
-/**
- * An operation on TensorFlow's variables that leaves in them what other operations have just made:
- * where `variables` are the values of variables and become `results`, a graph may use it instead.
- */
-export interface UpdateInPlace {
-  readonly op: string;
-  readonly attributes: readonly OpAttribute[];
-  /** Tensors by their numbers: the operation's first inputs are their variables. */
-  readonly variables: readonly number[];
-  readonly results: readonly number[];
-  /** Its other inputs: tensors by their numbers, or float32 scalars. */
-  readonly operands: readonly ({ readonly id: number } | { readonly scalar: number })[];
 }
 
 /** The part of the package's backend that kernels use; it is not published as a type. */

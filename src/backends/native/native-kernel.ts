@@ -1,7 +1,8 @@
 /** A kernel written in TensorFlow's operations, and how a call of it runs. */
 import type * as tf from "@tensorflow/tfjs";
 import type { KernelAttributes, KernelName } from "../../ops/kernel.ts";
-import type { NativeBackend, UpdateInPlace } from "./binding.ts";
+import type { UpdateInPlace } from "../../graph/native-backend.ts";
+import type { NativeBackend } from "./binding.ts";
 import { OpRun, type Value } from "./op-run.ts";
 import { Ops } from "./ops.ts";
 
