@@ -22,6 +22,11 @@ export interface CaptureOptions {
   readonly xla?: boolean;
   /** Most graphs kept; the one unused for the longest time makes room [default: 32]. */
   readonly maxShapes?: number;
+  /**
+   * Runs without a graph that a shape must have had before it is captured [default: 0]. What a capture
+   * costs comes back after some runs only: more pays where many shapes are seen few times.
+   */
+  readonly captureAfter?: number;
   /** Told once why the step runs without a graph, and how long each capture took. */
   readonly onNotice?: (line: string) => void;
 }
@@ -43,6 +48,7 @@ const DEFAULT_MAX_SHAPES = 32;
 const MAX_TRACES = 4;
 
 interface Shape {
+  runs: number;
   trace: Trace | null;
   traces: number;
   graph: CapturedGraph | null;
@@ -61,9 +67,10 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   #eager = 0;
 
   constructor(step: (...inputs: I) => R, options: CaptureOptions = {}) {
-    const { name = "step", xla = false, maxShapes = DEFAULT_MAX_SHAPES, onNotice } = options;
+    const { name = "step", xla = false, maxShapes = DEFAULT_MAX_SHAPES } = options;
+    const { captureAfter = 0, onNotice } = options;
     this.#step = step;
-    this.#options = { name, xla, maxShapes };
+    this.#options = { name, xla, maxShapes, captureAfter };
     this.#notice = onNotice ?? (() => undefined);
   }
 
@@ -85,7 +92,7 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
     const backend = nativeBackend();
     if (backend === null || this.#fallback !== null) return this.#runEagerly(inputs);
     const key = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
-    const shape = this.#shapes.get(key) ?? { trace: null, traces: 0, graph: null };
+    const shape = this.#shapes.get(key) ?? { runs: 0, trace: null, traces: 0, graph: null };
     // Last in the map is last used.
     this.#shapes.delete(key);
     this.#shapes.set(key, shape);
@@ -94,7 +101,7 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
       shape.graph.dispose();
       shape.graph = null;
     }
-    if (!this.#isWarm) {
+    if (!this.#isWarm || shape.runs++ < this.#options.captureAfter) {
       // What the step makes on its first run and keeps is no part of the graph.
       this.#isWarm = true;
       return this.#runEagerly(inputs);
