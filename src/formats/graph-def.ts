@@ -87,10 +87,8 @@ function listMessage(
   list: Extract<GraphAttribute, { kind: "ints" | "floats" | "bools" | "types" }>,
 ): ProtoWriter {
   const message = new ProtoWriter();
-  if (list.kind === "floats") for (const value of list.value) message.float(4, value);
-  else if (list.kind === "bools") for (const value of list.value) message.varint(5, value);
-  else for (const value of list.value) message.varint(list.kind === "ints" ? 3 : 6, value);
-  return message;
+  if (list.kind === "floats") return message.floats(4, list.value);
+  return message.varints({ ints: 3, bools: 5, types: 6 }[list.kind], list.value);
 }
 
 function shapeMessage(shape: readonly number[]): ProtoWriter {
@@ -107,8 +105,10 @@ function tensorMessage({ dtype, shape, values }: GraphTensor): ProtoWriter {
   if (field === undefined || values.length < 2 || !isUniform(bytes, values.BYTES_PER_ELEMENT)) {
     return message.bytes(4, bytes);
   }
-  if (dtype === GRAPH_DTYPES.float32) return message.float(field, values[0]!);
-  return message.varint(field, values[0]!);
+  const first = [values[0]!];
+  return dtype === GRAPH_DTYPES.float32
+    ? message.floats(field, first)
+    : message.varints(field, first);
 }
 
 /** Fields of TensorProto that may hold fewer values than the shape: the last one is repeated. */

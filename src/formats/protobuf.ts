@@ -62,6 +62,20 @@ export class ProtoWriter {
     return this.bytes(field, new Uint8Array(view.buffer));
   }
 
+  /** A packed repeated float. */
+  floats(field: number, values: ArrayLike<number>): this {
+    const view = new DataView(new ArrayBuffer(values.length * 4));
+    for (let i = 0; i < values.length; i++) view.setFloat32(i * 4, values[i]!, true);
+    return this.bytes(field, new Uint8Array(view.buffer));
+  }
+
+  /** A packed repeated int32, int64, bool or enum. */
+  varints(field: number, values: readonly (number | boolean)[]): this {
+    const packed = new ProtoWriter();
+    for (const value of values) packed.#varint(BigInt(value));
+    return this.bytes(field, packed.finish());
+  }
+
   #tag(field: number, wire: number): void {
     this.#varint(BigInt(field * 8 + wire));
   }

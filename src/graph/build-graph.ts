@@ -17,11 +17,17 @@ export interface InputSpec {
   readonly dtype: number;
 }
 
+/** A result of the step. */
+export interface OutputSpec {
+  /** Output of the graph. */
+  readonly reference: string;
+  readonly dtype: number;
+}
+
 export interface GraphSpec {
   readonly inputs: readonly InputSpec[];
   readonly states: readonly StateSpec[];
-  /** Outputs of the graph that are the step's results. */
-  readonly outputs: readonly string[];
+  readonly outputs: readonly OutputSpec[];
   /** What the step did. */
   readonly nodes: readonly GraphNode[];
   readonly updates: readonly RecordedUpdate[];
@@ -32,6 +38,8 @@ export interface GraphSpec {
 /** Names in the graph. */
 export const GRAPH_NAMES = {
   input: (i: number) => `in${i}`,
+  /** The step's result i. */
+  output: (i: number) => `out${i}:0`,
   /** The value of state i when the run begins. */
   state: (i: number) => `state${i}/read:0`,
   /** Placeholder of a new value of state i. */
@@ -56,6 +64,7 @@ export function buildGraph(spec: GraphSpec): GraphNode[] {
     ...states.flatMap(nodesOfState),
     ...step,
     ...updates,
+    ...outputs.map(({ reference, dtype }, i) => identity(`out${i}`, [reference], dtype)),
     after("done", [...writes, ...updates.map(({ name }) => `^${name}`)]),
     after(
       "left",
@@ -65,7 +74,8 @@ export function buildGraph(spec: GraphSpec): GraphNode[] {
   const fetched = states.flatMap((_, i) => [GRAPH_NAMES.state(i), GRAPH_NAMES.entered(i)]);
   // Whatever a run feeds must be there, needed or not.
   const fed = inputs.map((_, i) => GRAPH_NAMES.input(i));
-  return simplify(all, [...outputs, ...fetched, ...fed, GRAPH_NAMES.done, GRAPH_NAMES.left]);
+  const results = outputs.map((_, i) => GRAPH_NAMES.output(i));
+  return simplify(all, [...results, ...fetched, ...fed, GRAPH_NAMES.done, GRAPH_NAMES.left]);
 }
 
 /** Updates variables in place where the step's results for all variables of an update stay in them. */
@@ -141,12 +151,11 @@ function placeholder(name: string, { shape, dtype }: InputSpec): GraphNode {
 
 /** A scalar that is there once `controls` have run: something to fetch. */
 function after(name: string, controls: readonly string[]): GraphNode {
-  return {
-    name,
-    op: "Identity",
-    inputs: ["one", ...controls],
-    attributes: { T: { kind: "type", value: GRAPH_DTYPES.float32 } },
-  };
+  return identity(name, ["one", ...controls], GRAPH_DTYPES.float32);
+}
+
+function identity(name: string, inputs: readonly string[], dtype: number): GraphNode {
+  return { name, op: "Identity", inputs, attributes: { T: { kind: "type", value: dtype } } };
 }
 
 function constant(name: string): GraphNode {

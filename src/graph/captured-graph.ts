@@ -38,7 +38,7 @@ export class CapturedGraph implements ValueHolder {
     const graph = buildGraph({ inputs, outputs, states: specs, nodes, updates, xla });
     this.#session = new Session(backend, graph);
     this.#inputNames = inputs.map((_, i) => GRAPH_NAMES.input(i));
-    this.#fetches = outputs;
+    this.#fetches = outputs.map((_, i) => GRAPH_NAMES.output(i));
     this.#states = states.map(({ tensor, variable, written }) => ({
       residence: variable === null ? null : residenceOf(backend, variable),
       tensor,

@@ -26,7 +26,8 @@ export function firstDifference(before: Trace, after: Trace): string | null {
       return "it used other tensors from outside in the next run";
     }
   }
-  return before.outputs.join() === after.outputs.join() ? null : "its results come from elsewhere";
+  const isSame = JSON.stringify(before.outputs) === JSON.stringify(after.outputs);
+  return isSame ? null : "its results come from elsewhere in the next run";
 }
 
 function nodeDifference(

@@ -20,8 +20,8 @@ export class Session {
   constructor(backend: NativeBackend, nodes: readonly GraphNode[]) {
     this.#backend = backend;
     const fs = builtin("node:fs") as Files;
-    const { tmpdir } = builtin("node:os") as { tmpdir(): string };
-    const directory = fs.mkdtempSync(`${tmpdir()}/tfjs-qat-graph-`);
+    const os = builtin("node:os") as { tmpdir(): string };
+    const directory = fs.mkdtempSync(`${os.tmpdir()}/tfjs-qat-graph-`);
     try {
       fs.writeFileSync(`${directory}/saved_model.pb`, savedModelBytes(nodes));
       this.#id = backend.binding.loadSavedModel(directory, SERVE_TAG);

@@ -1,7 +1,7 @@
 /** One run of a step, seen as a graph: what goes in, what comes out, what it changes. */
 import * as tf from "@tensorflow/tfjs";
 import type { GraphNode } from "../formats/graph-def.ts";
-import { GRAPH_NAMES, type InputSpec } from "./build-graph.ts";
+import { GRAPH_NAMES, type InputSpec, type OutputSpec } from "./build-graph.ts";
 import { tensorId, type NativeBackend } from "./native-backend.ts";
 import { record, type RecordedUpdate } from "./recorder.ts";
 
@@ -15,8 +15,7 @@ export interface TracedState {
 
 export interface Trace {
   readonly inputs: readonly InputSpec[];
-  /** Outputs of the graph that are the step's results. */
-  readonly outputs: readonly string[];
+  readonly outputs: readonly OutputSpec[];
   readonly states: readonly TracedState[];
   readonly nodes: readonly GraphNode[];
   /** Operations that may leave in variables what {@link TracedState.written} names. */
@@ -67,7 +66,10 @@ export function traceStep(
     results,
     trace: {
       inputs: inputs.map((input) => specOf(backend, input)),
-      outputs: results.map((result) => recording.referenceOf(tensorId(backend, result))),
+      outputs: results.map((result) => ({
+        reference: recording.referenceOf(tensorId(backend, result)),
+        dtype: specOf(backend, result).dtype,
+      })),
       states,
       nodes: recording.nodes,
       updates: recording.updates,

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { registerKernels } from "../../src/backends/register.ts";
-import { selectBackend } from "../../src/backends/select.ts";
+import { describeBackend, selectBackend } from "../../src/backends/select.ts";
 import { KERNEL_NAMES } from "../../src/ops/kernel.ts";
+import { hasNative } from "../helpers/native.ts";
 
 describe("selectBackend", () => {
   afterEach(() => {
@@ -48,6 +49,24 @@ describe("selectBackend", () => {
     registerKernels();
     expect(warn).not.toHaveBeenCalled();
     expect(tf.getKernel("BatchMatMul", "wasm").kernelFunc).toBe(product);
+  });
+});
+
+// Behind the test of a missing installation: what is loaded stays loaded.
+describe.runIf(hasNative)("selectBackend", () => {
+  it("native runs our kernels as TensorFlow's operations", async () => {
+    const report = await selectBackend("native");
+    const fallbacks = ["QatCachedAttention", "QatNarrowCodes", "QatPackCodes"];
+    expect(report).toMatchObject({ backend: "tensorflow", execution: "operations", fallbacks });
+    expect(describeBackend(report)).toBe(
+      "backend: tensorflow, 24 kernels as TensorFlow operations, " +
+        "fallbacks: 3 (QatCachedAttention, QatNarrowCodes, QatPackCodes), threads: 1",
+    );
+    const warn = vi.spyOn(console, "warn");
+    const gather = tf.getKernel("GatherV2", "tensorflow").kernelFunc;
+    registerKernels();
+    expect(warn).not.toHaveBeenCalled();
+    expect(tf.getKernel("GatherV2", "tensorflow").kernelFunc).toBe(gather);
   });
 });
 

@@ -1,8 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
 import { expect, it } from "vitest";
-import { dropoutHash, mixBits } from "../../src/core/dropout-hash.ts";
+import { dropoutHash, dropThreshold, mixBits } from "../../src/core/dropout-hash.ts";
 import { dropout } from "../../src/ops/dropout.ts";
-import { describeVariants, expectFlatMemory } from "../helpers/backend-variants.ts";
+import {
+  describeBackends,
+  describeVariants,
+  expectFlatMemory,
+} from "../helpers/backend-variants.ts";
 import { gradientsOf, normals } from "../helpers/numeric.ts";
 
 describeVariants("dropout", () => {
@@ -31,5 +35,20 @@ describeVariants("dropout", () => {
     expectFlatMemory(() => {
       tf.grad((a: tf.Tensor) => tf.sum(dropout(a, 0.5, seed)))(x).dispose();
     });
+  });
+});
+
+describeBackends("dropout of four million elements", () => {
+  it("has the mask of the hash at every position", () => {
+    const size = 2 ** 22;
+    const [seed, rate] = [-123456789, 0.1];
+    const mixed = mixBits(seed);
+    const threshold = dropThreshold(rate);
+    const y = tf.tidy(() => dropout(tf.ones([size]), rate, tf.scalar(seed, "int32")).dataSync());
+    let wrong = 0;
+    for (let i = 0; i < size; i++) {
+      if (dropoutHash(mixed, i) >= threshold !== y[i]! > 0) wrong++;
+    }
+    expect(wrong).toBe(0);
   });
 });

@@ -148,6 +148,11 @@ export class ElementOps {
     return this.#unary("IsNan", x);
   }
 
+  /** −1, 0 or 1; NaN stays. */
+  sign(x: Value): Value {
+    return this.#unary("Sign", x);
+  }
+
   zerosLike(x: Value): Value {
     return this.#unary("ZerosLike", x);
   }

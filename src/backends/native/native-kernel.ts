@@ -9,9 +9,9 @@ import { Ops } from "./ops.ts";
 export interface NativeCall {
   readonly ops: Ops;
   /** An input that is always given. */
-  input(name: string): Value;
+  readonly input: (name: string) => Value;
   /** An input that may be absent. */
-  optional(name: string): Value | null;
+  readonly optional: (name: string) => Value | null;
   readonly attributes: KernelAttributes;
   /** See {@link UpdateInPlace}. */
   noteUpdate(update: UpdateInPlace): void;
@@ -24,7 +24,7 @@ export interface NativeCall {
 export interface NativeKernel {
   readonly name: KernelName;
   /** @returns the kernel's outputs, made by the call's operations */
-  run(call: NativeCall): Value[];
+  readonly run: (call: NativeCall) => Value[];
 }
 
 /** Runs a kernel; returns its output, or its outputs where there are several. */

@@ -58,7 +58,7 @@ export class Ops extends ElementOps {
     const type = typeAttribute("T", a.dtype);
     const isPlain = a.shape.length === 2 && b.shape.length === 2;
     const [nameA, nameB] = isPlain ? ["transpose_a", "transpose_b"] : ["adj_x", "adj_y"];
-    const flags = [boolAttribute(nameA!, transposeA), boolAttribute(nameB!, transposeB)];
+    const flags = [boolAttribute(nameA, transposeA), boolAttribute(nameB, transposeB)];
     return this.op(isPlain ? "MatMul" : "BatchMatMulV2", [type, ...flags], [a, b]);
   }
 

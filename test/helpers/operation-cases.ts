@@ -1,0 +1,202 @@
+/** One call of every operation that may have a kernel, with what its results must agree with. */
+import * as tf from "@tensorflow/tfjs";
+import { RandomStream } from "../../src/core/random.ts";
+import { adamUpdate } from "../../src/ops/adam.ts";
+import { attentionSoftmax } from "../../src/ops/attention-softmax.ts";
+import { cachedAttention, narrowCodes } from "../../src/ops/cached-attention.ts";
+import { codeProduct, packCodes } from "../../src/ops/code-product.ts";
+import { smoothedCrossEntropy } from "../../src/ops/cross-entropy.ts";
+import { dropout } from "../../src/ops/dropout.ts";
+import { embeddingLookup, segmentSum } from "../../src/ops/embedding-lookup.ts";
+import { fakeQuant, fakeQuantCodes, type FakeQuantSpec } from "../../src/ops/fake-quant.ts";
+import { fusedProduct } from "../../src/ops/fused-product.ts";
+import { globalNorm } from "../../src/ops/global-norm.ts";
+import { joinHeads, splitHeads } from "../../src/ops/heads.ts";
+import type { KernelName } from "../../src/ops/kernel.ts";
+import { layerNorm } from "../../src/ops/layer-norm.ts";
+import { columnSum, linear } from "../../src/ops/linear.ts";
+import { logSoftmax } from "../../src/ops/log-softmax.ts";
+import { magnitudeHistogram, valueRange } from "../../src/ops/observe.ts";
+import { topCandidates } from "../../src/ops/top-candidates.ts";
+import { normalTensor } from "./numeric.ts";
+
+/** A call that runs the kernel it is named after, where there is one. */
+export interface OperationCase {
+  /**
+   * `exact`: the same numbers on every backend. A number: |difference| ≤ bound·(1 + |value|), where
+   * floats are summed in orders, or exponentials computed by formulas, that backends choose.
+   */
+  readonly agreement: "exact" | number;
+  readonly run: () => tf.Tensor[];
+}
+
+/** Sums of at most 64 terms of size 1, after one exponential: 64·2^−24 and little more. */
+const SHORT_SUM = 6e-6;
+/** Sums of up to 1,000 terms of random sign. */
+const LONG_SUM = 2e-5;
+
+const SPEC: FakeQuantSpec = {
+  ...({ kind: "weight", bits: 4, axis: 1, rounding: "half_even", compat: "none" } as const),
+};
+
+const matrix = (rows: number, columns: number, seed: number): tf.Tensor2D =>
+  normalTensor<tf.Rank.R2>([rows, columns], seed);
+const vector = (size: number, seed: number): tf.Tensor1D => normalTensor<tf.Rank.R1>([size], seed);
+const heads = (seed: number): tf.Tensor4D => normalTensor<tf.Rank.R4>([2, 3, 5, 7], seed);
+
+/** Integers from `least` on, as float32. */
+function codes(shape: number[], least: number, count: number, seed: number): tf.Tensor {
+  const random = new RandomStream({ seed, stream: 0 });
+  const size = shape.reduce((product, d) => product * d, 1);
+  return tf.tensor(
+    Float32Array.from({ length: size }, () => least + random.integer(count)),
+    shape,
+  );
+}
+
+function ids(shape: number[], below: number, seed: number): tf.Tensor {
+  return tf.cast(codes(shape, 0, below, seed), "int32");
+}
+
+/** Gradients of Σ w·f(inputs), with random weights w. */
+function gradients(f: (...inputs: tf.Tensor[]) => tf.Tensor, inputs: tf.Tensor[]): tf.Tensor[] {
+  return tf.grads((...xs: tf.Tensor[]) => {
+    const y = f(...xs);
+    return tf.sum(tf.mul(y, normalTensor(y.shape, 99)));
+  })(inputs);
+}
+
+const softmaxOf = (scores: tf.Tensor): tf.Tensor =>
+  attentionSoftmax(scores as tf.Tensor4D, tf.tensor1d([4, 0], "int32"), true);
+const lossOf = (logits: tf.Tensor): tf.Tensor =>
+  smoothedCrossEntropy(logits as tf.Tensor2D, ids([9], 33, 2) as tf.Tensor1D, 0.1);
+const normOf = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor): tf.Tensor =>
+  layerNorm(x, gamma as tf.Tensor1D, beta as tf.Tensor1D, 1e-6);
+
+/** By kernel. */
+export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
+  QatAdam: {
+    agreement: "exact",
+    run: () => {
+      const [value, gradient, m] = [matrix(9, 13, 1), matrix(9, 13, 2), matrix(9, 13, 3)];
+      const rates = { rate: tf.scalar(0.01), beta1: 0.9, beta2: 0.98, epsilon: 1e-9 };
+      const next = adamUpdate({ value, gradient, m, v: tf.square(m), ...rates });
+      return [next.value, next.m, next.v];
+    },
+  },
+  QatAttentionSoftmax: { agreement: SHORT_SUM, run: () => [softmaxOf(heads(1))] },
+  QatAttentionSoftmaxGrad: {
+    agreement: SHORT_SUM,
+    run: () => gradients((s) => softmaxOf(s), [heads(1)]),
+  },
+  QatCachedAttention: { agreement: SHORT_SUM, run: () => [attendToMemory()] },
+  QatCodeProduct: {
+    agreement: "exact",
+    run: () => [
+      codeProduct(codes([5, 1100], -128, 256, 1), codes([7, 1100], -128, 256, 2), {
+        ...{ transposeB: true, maxAbsA: 128, maxAbsB: 128, bias: vector(7, 3) },
+        ...{ scaleA: tf.scalar(0.013), scaleB: tf.abs(vector(7, 4)) },
+      }),
+    ],
+  },
+  QatColumnSum: { agreement: LONG_SUM, run: () => [columnSum(matrix(33, 13, 1))] },
+  QatCrossEntropy: { agreement: SHORT_SUM, run: () => [lossOf(matrix(9, 33, 1))] },
+  QatCrossEntropyGrad: {
+    agreement: SHORT_SUM,
+    run: () => gradients((logits) => lossOf(logits), [matrix(9, 33, 1)]),
+  },
+  QatDropout: {
+    agreement: "exact",
+    run: () => [dropout(matrix(33, 31, 1), 0.3, tf.scalar(-5, "int32"))],
+  },
+  QatEmbeddingLookup: {
+    agreement: "exact",
+    run: () => [embeddingLookup(matrix(11, 5, 1), ids([3, 4], 11, 2))],
+  },
+  QatFakeQuant: {
+    agreement: "exact",
+    run: () => [fakeQuant(matrix(33, 7, 1), tf.abs(vector(7, 2)), SPEC)],
+  },
+  QatFakeQuantCodes: {
+    agreement: "exact",
+    run: () => [fakeQuantCodes(matrix(33, 7, 1), tf.abs(vector(7, 2)), SPEC)],
+  },
+  QatFakeQuantGrad: {
+    agreement: LONG_SUM,
+    run: () => gradients((x, c) => fakeQuant(x, c, SPEC), [matrix(33, 7, 1), tf.abs(vector(7, 2))]),
+  },
+  QatFusedProduct: {
+    agreement: LONG_SUM,
+    run: () => [fusedProduct(matrix(5, 21, 1), matrix(21, 7, 2))],
+  },
+  QatJoinHeads: { agreement: "exact", run: () => [joinHeads(heads(1))] },
+  QatLayerNorm: {
+    agreement: SHORT_SUM,
+    run: () => [normOf(matrix(9, 33, 1), vector(33, 2), vector(33, 3))],
+  },
+  QatLayerNormGrad: {
+    agreement: LONG_SUM,
+    run: () => gradients(normOf, [matrix(9, 33, 1), vector(33, 2), vector(33, 3)]),
+  },
+  QatLinear: {
+    agreement: LONG_SUM,
+    run: () => [linear(matrix(5, 21, 1), matrix(7, 21, 2), vector(7, 3), true)],
+  },
+  QatLogSoftmax: { agreement: SHORT_SUM, run: () => [logSoftmax(matrix(9, 33, 1))] },
+  QatMagnitudeHistogram: {
+    agreement: "exact",
+    run: () => [
+      magnitudeHistogram(matrix(33, 31, 1), { cells: 20, width: 0.125, positive: false }),
+    ],
+  },
+  QatNarrowCodes: { agreement: SHORT_SUM, run: () => [attendToMemory()] },
+  QatPackCodes: {
+    agreement: "exact",
+    run: () => {
+      const b = codes([33, 5], -128, 256, 2) as tf.Tensor2D;
+      const packedB = packCodes(b, { maxAbsB: 128 });
+      const scales = { scaleA: tf.scalar(0.5), scaleB: tf.scalar(0.25) };
+      const bounds = { maxAbsA: 128, maxAbsB: 128 };
+      return [codeProduct(codes([4, 33], -128, 256, 1), b, { ...bounds, ...scales, packedB })];
+    },
+  },
+  QatSegmentSum: {
+    agreement: LONG_SUM,
+    run: () => [segmentSum(matrix(33, 5, 1), ids([33], 6, 2) as tf.Tensor1D, 7)],
+  },
+  QatSplitHeads: {
+    agreement: "exact",
+    run: () => [
+      ...splitHeads(normalTensor<tf.Rank.R3>([2, 5, 24], 1), 3, 2),
+      ...splitHeads(normalTensor<tf.Rank.R3>([2, 5, 24], 2), 1, 4),
+    ],
+  },
+  QatSquareSum: { agreement: LONG_SUM, run: () => [globalNorm([matrix(9, 33, 1), vector(7, 2)])] },
+  QatTopCandidates: {
+    agreement: SHORT_SUM,
+    // Few levels: most scores are ties.
+    run: () => {
+      const scoring = { accumulated: Float32Array.of(-1, -2, -3), factor: 0.75 };
+      return topCandidates(
+        codes([3, 29], 0, 4, 1) as tf.Tensor2D,
+        { ...scoring, maskedA: 5, maskedB: 0 },
+        6,
+      );
+    },
+  },
+  QatValueRange: { agreement: "exact", run: () => [valueRange(matrix(33, 31, 1))] },
+};
+
+/** Queries of three rows over a memory of two sentences, both in codes. */
+function attendToMemory(): tf.Tensor {
+  const narrow = narrowCodes(codes([10, 24], -128, 256, 1) as tf.Tensor2D, 24);
+  const kept = {
+    memory: tf.reshape<tf.Rank.R3>(narrow, [2, 5, narrow.shape[1]]),
+    sentences: tf.tensor1d([1, 0, 1], "int32"),
+    lengths: tf.tensor1d([5, 3], "int32"),
+  };
+  return cachedAttention(codes([3, 12], -128, 256, 2) as tf.Tensor2D, kept, {
+    ...{ heads: 3, units: 12, column: 0, softmax: null },
+    scales: { queries: tf.scalar(0.03), cells: tf.scalar(0.02) },
+  });
+}
