@@ -152,7 +152,7 @@ export class Transformer implements Seq2SeqModel {
 
   /** @param x [..., hiddenSize], the decoder's result @returns [rows, targetVocab] */
   #project(x: tf.Tensor, pass: Pass): tf.Tensor2D {
-    const rows = asRows(x);
+    const rows = asRows(x, pass);
     if (this.#softmax !== null) return this.#softmax.transform(rows, pass) as tf.Tensor2D;
     return this.#target.embedding.logits(rows, pass);
   }

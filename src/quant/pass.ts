@@ -66,7 +66,7 @@ export interface Pass {
   readonly weights: Map<string, QuantizedWeight>;
   /** Scales by quantizer path, kept until {@link disposePass}. */
   readonly scales: Map<string, tf.Tensor>;
-  /** Grids of the quantized tensors of this pass, by data id (reshaping keeps it). */
+  /** Grids of the quantized tensors of this pass, by data id: a clone's too, not a reshaped tensor's. */
   readonly grids: WeakMap<object, TensorGrid>;
   /** Sees each activation just before it is quantized: calibration. */
   readonly observe?: ((quantizer: string, x: tf.Tensor) => void) | undefined;
