@@ -1,12 +1,12 @@
 /** Negative log-likelihood of data under a model. */
+import * as tf from "@tensorflow/tfjs";
 import { evaluationBatches } from "../data/batch-stream.ts";
 import type { Batch } from "../data/batch.ts";
 import type { PairExample } from "../data/parallel-text.ts";
 import { perplexityOf } from "../metrics/perplexity.ts";
-import { nativeBackend } from "../graph/native-backend.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { createPass, disposePass } from "../quant/pass.ts";
-import { LossStep } from "./loss-step.ts";
+import { batchLosses, lossInputs, type LossStep } from "./loss-step.ts";
 import type { StepProgress } from "./run-reporter.ts";
 import type { TranslationTask } from "./translation-task.ts";
 
@@ -50,7 +50,7 @@ const CAPTURED_LENGTHS = 8;
 
 /**
  * Loss of each example, in evaluation arithmetic: quantized operands are multiplied as codes.
- * @param step what several evaluations share, or null for one of its own
+ * @param step what evaluations of a model share whose weights change, or null for a single one
  */
 export async function sentenceLosses(
   model: Seq2SeqModel,
@@ -64,14 +64,16 @@ export async function sentenceLosses(
     nll: new Float64Array(examples.length),
     tokens: new Int32Array(examples.length),
   };
-  const granularity = nativeBackend() === null ? 0 : CAPTURED_LENGTHS;
+  const granularity = step === null ? 0 : CAPTURED_LENGTHS;
   const pass = createPass({ products: "codes" });
-  const lossStep = step ?? new LossStep(labelSmoothing);
   let done = 0;
   try {
     for (const batch of evaluationBatches(examples, batchSentences, task.batchIds, granularity)) {
       signal?.throwIfAborted();
-      const values = lossStep.run(model, batch, pass);
+      const inputs = lossInputs(batch);
+      const losses = (): tf.Tensor1D => batchLosses(model, inputs, labelSmoothing, pass);
+      const values = step === null ? tf.tidy(losses) : step.run(model, inputs);
+      tf.dispose(inputs);
       addRows(result, batch, await values.data<"float32">());
       values.dispose();
       done += batch.size;
@@ -79,7 +81,6 @@ export async function sentenceLosses(
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   } finally {
-    if (step === null) lossStep.dispose();
     disposePass(pass);
   }
   progress?.end();
