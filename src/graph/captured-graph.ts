@@ -60,6 +60,8 @@ export class CapturedGraph implements ValueHolder {
    */
   run(inputs: readonly tf.Tensor[]): tf.Tensor[] {
     this.#enter();
+    // A copy that was made of a value inside is still without one of its own.
+    if (this.#held().some(({ residence }) => residence.isShared)) this.giveBack();
     const feeds = inputs.map(
       (input, i) => [this.#inputNames[i]!, tensorId(this.#backend, input)] as const,
     );
@@ -75,27 +77,23 @@ export class CapturedGraph implements ValueHolder {
   }
 
   giveBack(): void {
-    const held = this.#states
-      .map((state, i) => ({ residence: state.residence, i }))
-      .filter(({ residence }) => residence?.holder() === this);
+    const held = this.#held();
     if (held.length === 0) return;
     const names = held.map(({ i }) => GRAPH_NAMES.state(i));
     const made = this.#session.run([], names);
     held.forEach(({ residence }, at) => {
-      residence!.comeBack(made[at]!.id);
+      residence.comeBack(made[at]!.id);
     });
   }
 
   /** Gives back what is here alone and frees every value inside. */
   leave(): void {
-    const held = this.#states
-      .map((state, i) => ({ residence: state.residence, i }))
-      .filter(({ residence }) => residence?.holder() === this);
+    const held = this.#held();
     const names = held.map(({ i }) => GRAPH_NAMES.state(i));
     const made = this.#session.run([], [...names, GRAPH_NAMES.left]);
     this.#backend.binding.deleteTensor(made.pop()!.id);
     held.forEach(({ residence }, at) => {
-      residence!.comeBack(made[at]!.id);
+      residence.comeBack(made[at]!.id);
     });
     for (const state of this.#states) state.version = -1;
   }
@@ -103,6 +101,13 @@ export class CapturedGraph implements ValueHolder {
   dispose(): void {
     this.giveBack();
     this.#session.dispose();
+  }
+
+  /** States whose present value is here alone. */
+  #held(): { residence: Residence; i: number }[] {
+    return this.#states.flatMap(({ residence }, i) =>
+      residence?.holder() === this ? [{ residence, i }] : [],
+    );
   }
 
   /** Takes over the values that the session does not have in their present version. */

@@ -8,6 +8,7 @@ import { CapturedGraph } from "./captured-graph.ts";
 import { firstDifference } from "./compare-traces.ts";
 import { nativeBackend, type NativeBackend } from "./native-backend.ts";
 import { traceStep, type Trace } from "./trace.ts";
+import { VariableSnapshot } from "./variable-snapshot.ts";
 
 /** Results of a step: a tensor, or several by position or name. */
 export type StepResult = tf.Tensor | tf.Tensor[] | tf.NamedTensorMap;
@@ -20,6 +21,8 @@ export interface CaptureOptions {
    * seconds of compilation for each shape; of no use for recurrences unrolled over time.
    */
   readonly xla?: boolean;
+  /** Whether the step is never captured [default: false]: the reference that graphs are held against. */
+  readonly eager?: boolean;
   /** Most graphs kept; the one unused for the longest time makes room [default: 32]. */
   readonly maxShapes?: number;
   /**
@@ -44,34 +47,43 @@ export interface CaptureReport {
 }
 
 const DEFAULT_MAX_SHAPES = 32;
-/** Traces of one shape before the step is found to be another one each time. */
+/** Traces of one shape after which the step is found to be another one each time. */
 const MAX_TRACES = 4;
 
 interface Shape {
+  /** Runs without a graph. */
   runs: number;
+  /** The trace that the graph was made from, until another one has confirmed it. */
   trace: Trace | null;
   traces: number;
   graph: CapturedGraph | null;
 }
 
+/** See {@link captureStep}. */
 export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   readonly #step: (...inputs: I) => R;
   readonly #options: Required<Omit<CaptureOptions, "onNotice">>;
   readonly #notice: (line: string) => void;
   readonly #shapes = new Map<string, Shape>();
   #layout: R | null = null;
-  #isWarm = false;
-  #isChecked = false;
+  /** Whether two runs with one shape were found to be the same graph. */
+  #isConfirmed = false;
   #fallback: string | null = null;
   #replayed = 0;
   #eager = 0;
 
+  /** @param step see {@link captureStep} */
   constructor(step: (...inputs: I) => R, options: CaptureOptions = {}) {
     const { name = "step", xla = false, maxShapes = DEFAULT_MAX_SHAPES } = options;
-    const { captureAfter = 0, onNotice } = options;
+    const { captureAfter = 0, eager = false, onNotice } = options;
     this.#step = step;
-    this.#options = { name, xla, maxShapes, captureAfter };
+    this.#options = { name, xla, maxShapes, captureAfter, eager };
     this.#notice = onNotice ?? (() => undefined);
+  }
+
+  /** Whether the next run can use a graph. */
+  get isCapturing(): boolean {
+    return this.#backend() !== null;
   }
 
   get report(): CaptureReport {
@@ -89,30 +101,37 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
    * @returns what the step returns; the caller disposes it
    */
   run(...inputs: I): R {
-    const backend = nativeBackend();
-    if (backend === null || this.#fallback !== null) return this.#runEagerly(inputs);
+    const backend = this.#backend();
+    if (backend === null) return this.#runEagerly(inputs);
     const key = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
     const shape = this.#shapes.get(key) ?? { runs: 0, trace: null, traces: 0, graph: null };
     // Last in the map is last used.
     this.#shapes.delete(key);
     this.#shapes.set(key, shape);
-    if (shape.graph !== null) {
-      if (shape.graph.isValid()) return this.#replay(shape.graph, inputs);
+    if (shape.graph?.isValid() === false) {
       shape.graph.dispose();
       shape.graph = null;
     }
-    if (!this.#isWarm || shape.runs++ < this.#options.captureAfter) {
-      // What the step makes on its first run and keeps is no part of the graph.
-      this.#isWarm = true;
+    if (shape.graph === null && shape.runs < this.#options.captureAfter) {
+      shape.runs++;
       return this.#runEagerly(inputs);
     }
-    return this.#capture(backend, shape, inputs);
+    if (shape.graph === null || (!this.#isConfirmed && shape.trace !== null)) {
+      const result = this.#rehearse(backend, shape, inputs);
+      if (result !== null) return result;
+    }
+    return this.#replay(shape.graph!, inputs);
   }
 
   /** Frees the graphs; variables take their values back. */
   dispose(): void {
     for (const { graph } of this.#shapes.values()) graph?.dispose();
     this.#shapes.clear();
+  }
+
+  /** The backend that has graphs, or null where the step runs as it is. */
+  #backend(): NativeBackend | null {
+    return this.#options.eager || this.#fallback !== null ? null : nativeBackend();
   }
 
   #runEagerly(inputs: I): R {
@@ -125,11 +144,41 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
     return tf.tidy(() => restored(this.#layout!, graph.run(inputs)));
   }
 
-  /** Runs the step itself and traces it; a graph follows when two traces agree. */
-  #capture(backend: NativeBackend, shape: Shape, inputs: I): R {
+  /**
+   * Runs the step itself to trace it, and undoes what it did to variables: so every step is made by a
+   * graph, the first one too, and a run that is taken up again makes the very same steps.
+   * @returns null where a graph is there for the run; or the result of the step itself
+   */
+  #rehearse(backend: NativeBackend, shape: Shape, inputs: I): R | null {
     const started = performance.now();
-    this.#eager++;
-    let trace: Trace;
+    const snapshot = new VariableSnapshot();
+    const { result, trace } = this.#trace(backend, inputs);
+    shape.traces++;
+    if (trace.obstacle !== null) this.#fallBack(trace.obstacle);
+    if (trace.obstacle !== null || trace.madeVariables) {
+      snapshot.dispose();
+      this.#eager++;
+      return result;
+    }
+    const isForeign = (tensor: tf.Tensor): boolean =>
+      inputs.includes(tensor) || tensor instanceof tf.Variable;
+    tf.dispose(tensorsOf(result).filter((tensor) => !isForeign(tensor)));
+    snapshot.restore();
+    const difference = shape.trace === null ? null : firstDifference(shape.trace, trace);
+    if (shape.trace !== null && difference === null) {
+      this.#isConfirmed = true;
+      shape.trace = null;
+      return null;
+    }
+    if (difference !== null && (difference.isFinal || shape.traces > MAX_TRACES)) {
+      this.#fallBack(difference.reason);
+      return this.#runEagerly(inputs);
+    }
+    return this.#build(backend, shape, trace, started) ? null : this.#runEagerly(inputs);
+  }
+
+  #trace(backend: NativeBackend, inputs: I): { result: R; trace: Trace } {
+    let trace: Trace | null = null;
     const result = tf.tidy(() => {
       const traced = traceStep(backend, inputs, () => {
         this.#layout = this.#step(...inputs);
@@ -138,33 +187,25 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
       ({ trace } = traced);
       return this.#layout!;
     });
-    trace = trace!;
-    const before = shape.trace;
-    shape.trace = trace;
-    shape.traces++;
-    if (trace.obstacle !== null) this.#fallBack(trace.obstacle);
-    if (trace.obstacle !== null || trace.madeVariables) return result;
-    const difference = before === null ? null : firstDifference(before, trace);
-    if (difference !== null && shape.traces >= MAX_TRACES) {
-      this.#fallBack(difference);
-      return result;
+    return { result, trace: trace! };
+  }
+
+  /** @returns false if TensorFlow refuses the graph */
+  #build(backend: NativeBackend, shape: Shape, trace: Trace, started: number): boolean {
+    const { name, xla } = this.#options;
+    shape.graph?.dispose();
+    shape.graph = null;
+    try {
+      shape.graph = new CapturedGraph(backend, trace, xla);
+    } catch (error) {
+      this.#fallBack(`TensorFlow refuses the graph: ${(error as Error).message}`);
+      return false;
     }
-    if (this.#isChecked || (before !== null && difference === null)) {
-      this.#isChecked = true;
-      shape.trace = null;
-      try {
-        shape.graph = new CapturedGraph(backend, trace, this.#options.xla);
-      } catch (error) {
-        this.#fallBack(`TensorFlow refuses the graph: ${(error as Error).message}`);
-        return result;
-      }
-      const milliseconds = Math.round(performance.now() - started);
-      this.#notice(
-        `${this.#options.name}: captured ${shape.graph.operations} operations in ${milliseconds} ms`,
-      );
-      this.#makeRoom();
-    }
-    return result;
+    shape.trace = this.#isConfirmed ? null : trace;
+    const milliseconds = Math.round(performance.now() - started);
+    this.#notice(`${name}: captured ${shape.graph.operations} operations in ${milliseconds} ms`);
+    this.#makeRoom();
+    return true;
   }
 
   #makeRoom(): void {

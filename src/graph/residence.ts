@@ -37,6 +37,11 @@ export class Residence {
     return this.#holder;
   }
 
+  /** Whether another tensor shares the value, which a step therefore must not overwrite. */
+  get isShared(): boolean {
+    return this.#backend.tensorMap.get(this.#dataId).refCount > 1;
+  }
+
   /** Notes that `holder` has written a new value, and frees the one in JavaScript. */
   moveTo(holder: ValueHolder): void {
     this.version++;

@@ -123,7 +123,7 @@ function gridTensors(rank: number, clip: tf.Tensor | null, spec: FakeQuantSpec):
   const c = clip === null ? tf.scalar(1) : toAxis(clip, rank, spec.axis);
   const isZero = tf.less(c, SMALLEST_CLIP);
   const safe = tf.where(isZero, tf.onesLike(c), c);
-  const step = clip === null ? tf.scalar(2 ** -spec.bits) : stepOf(safe, spec);
+  const step = clip === null ? tf.scalar(2 ** -spec.bits) : stepOf(safe, isZero, spec);
   const zero = tf.zerosLike(c);
   return {
     scale: tf.where(isZero, tf.onesLike(c), step),
@@ -133,12 +133,17 @@ function gridTensors(rank: number, clip: tf.Tensor | null, spec: FakeQuantSpec):
   };
 }
 
-/** One integer step for the range that a clip spans; see `gridOf` in core/affine.ts. */
-function stepOf(clip: tf.Tensor, spec: FakeQuantSpec): tf.Tensor {
+/**
+ * One integer step for the range that a clip spans; see `gridOf` in core/affine.ts. No divisor is a
+ * constant: compilers of graphs would multiply by its rounded reciprocal.
+ */
+function stepOf(clip: tf.Tensor, isZero: tf.Tensor, spec: FakeQuantSpec): tf.Tensor {
   const { qmin, qmax } = qtypeOf(spec.kind, spec.bits);
-  if (spec.rounding === "half_even") return tf.div(clip, qmax);
-  const min = tf.div(tf.mul(clip, qmin), qmax);
-  return tf.div(tf.sub(clip, min), qmax - qmin);
+  const by = (divisor: number): tf.Tensor =>
+    tf.where(isZero, tf.onesLike(clip), tf.fill(clip.shape, divisor));
+  if (spec.rounding === "half_even") return tf.div(clip, by(qmax));
+  const min = tf.div(tf.mul(clip, qmin), by(qmax));
+  return tf.div(tf.sub(clip, min), by(qmax - qmin));
 }
 
 function codesOf(x: tf.Tensor, grid: GridTensors, spec: FakeQuantSpec): tf.Tensor {

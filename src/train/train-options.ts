@@ -55,7 +55,7 @@ export interface TrainerOptions {
   readonly checkpointsToKeep: number;
   readonly validation: ValidationOptions | null;
   /** How steps are captured where the backend can [default: as {@link CaptureOptions} says]. */
-  readonly capture?: Pick<CaptureOptions, "xla" | "maxShapes">;
+  readonly capture?: Omit<CaptureOptions, "name" | "onNotice">;
   /** Seconds since 1970, for rates and TensorBoard's wall time alone [default: the system's]. */
   readonly clock?: () => number;
 }

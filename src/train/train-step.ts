@@ -94,6 +94,9 @@ export class TrainStep {
     rates: StepRates,
   ): Promise<StepFigures> {
     const { optimizer } = this.#setup;
+    if (this.#sites === null && this.#captured.isCapturing) {
+      this.#sites = dropoutSites(this.#setup, batches);
+    }
     const tokens = batches.reduce((sum, { targetLengths }) => targetLengths.reduce(add, sum), 0);
     optimizer.beginStep();
     const numbers = [
@@ -152,6 +155,25 @@ export class TrainStep {
     setup.optimizer.apply(task.gradients, (name) => (isClipName(name) ? clipRate! : weightRate!));
     return tf.stack([task.loss, penalty, norm]);
   }
+}
+
+/** Places of dropout in a step: a graph's seeds are inputs, whose number must be known before. */
+function dropoutSites({ model, labelSmoothing }: StepSetup, batches: readonly Batch[]): number {
+  let sites = 0;
+  const dropout = {
+    nextSeed: (): tf.Tensor => {
+      sites++;
+      return tf.scalar(0, "int32");
+    },
+  };
+  for (const batch of batches) {
+    tf.tidy(() => {
+      withPass({ training: true, dropout }, (pass) =>
+        sequenceLoss(model, batchTensors(batch), labelSmoothing, pass),
+      );
+    });
+  }
+  return sites;
 }
 
 function taskGradients(setup: StepSetup, { batches, tokens, dropout }: StepInputs) {

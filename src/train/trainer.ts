@@ -65,7 +65,9 @@ export class Trainer {
     this.#trainStep = new TrainStep(this.#setup, {
       name: "training step",
       ...options.capture,
-      onNotice: (line) => this.#onNotice(line),
+      onNotice: (line) => {
+        this.#onNotice(line);
+      },
     });
     try {
       if (saved !== null) optimizer.restore(saved.optimizer);

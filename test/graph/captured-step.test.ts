@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { captureStep, type CapturedStep } from "../../src/graph/captured-step.ts";
-import { normals, normalTensor } from "../helpers/numeric.ts";
+import { normalTensor } from "../helpers/numeric.ts";
 import { hasNative } from "../helpers/native.ts";
 
 interface Backend {
@@ -33,7 +33,7 @@ function classifier() {
       () => {
         const hidden = tf.relu(tf.matMul(x as tf.Tensor2D, weights[0] as tf.Tensor2D));
         const logits = tf.matMul(hidden, weights[1] as tf.Tensor2D);
-        return tf.losses.softmaxCrossEntropy(labels, logits) as tf.Scalar;
+        return tf.losses.softmaxCrossEntropy<tf.Tensor, tf.Scalar>(labels, logits);
       },
       true,
       weights,
@@ -98,7 +98,8 @@ describe.skipIf(!hasNative)("captureStep on native", () => {
       const expected = first(tf.tidy(() => eager.step(x, labels)));
       expect(Math.abs(valueOf(step, x, labels) - expected)).toBeLessThan(1e-5);
     }
-    expect(step.report.replayed).toBe(17);
+    // The first run makes the optimizer's variables.
+    expect(step.report).toMatchObject({ replayed: 19, eager: 1 });
   });
 
   it("leaves no tensor, handle or session behind", () => {
@@ -130,7 +131,10 @@ describe.skipIf(!hasNative)("captureStep on native", () => {
     const snapshot = counter.clone();
     expect(valueOf(step, one)).toBe(60);
     expect(first(snapshot)).toBe(5);
-    expect(first(counter)).toBe(6);
+    const unread = counter.clone();
+    expect([valueOf(step, one), valueOf(step, one)]).toEqual([70, 80]);
+    expect(first(unread)).toBe(6);
+    expect(first(counter)).toBe(8);
     counter.assign(tf.scalar(100));
     expect(valueOf(step, one)).toBe(1010);
     expect(first(tf.add(counter, 1))).toBe(102);
@@ -214,7 +218,7 @@ describe.skipIf(!hasNative)("captureStep on native", () => {
       rate = i + 1;
       expect(valueOf(step, tf.scalar(2))).toBe(2 * rate);
     }
-    expect(notices).toEqual([
+    expect(notices.filter((line) => line.includes("runs without"))).toEqual([
       expect.stringMatching(
         /a number from JavaScript, used by Mul, changed from \d to \d: make it an input/,
       ),

@@ -39,9 +39,14 @@ export function tinyExamples(count = 40): PairExample[] {
   });
 }
 
-export function tinyBatches(batchSize = 6, examples = tinyExamples()): BatchStream {
+/** @param padToBucket two shapes in all, a full and a left over one */
+export function tinyBatches(
+  batchSize = 6,
+  examples = tinyExamples(),
+  padToBucket = false,
+): BatchStream {
   const sizing = { batchSize, byTokens: false, maxSourceLength: 8, maxTargetLength: 8 };
-  return new BatchStream(examples, { sizing, ids: IDS, seed: 5 });
+  return new BatchStream(examples, { sizing, ids: IDS, seed: 5, padToBucket });
 }
 
 /** Judges by the weights alone: 100 less the sum of absolute biases, as fast as it is meaningless. */
@@ -106,6 +111,8 @@ export function tinyOptions(
     checkpointSteps: 3,
     checkpointsToKeep: 3,
     validation: null,
+    // Capturing takes longer than the few steps of these runs; captured.test.ts has its own.
+    capture: { eager: true },
     clock: () => 1000,
     ...settings,
   };

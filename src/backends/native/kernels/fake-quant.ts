@@ -79,19 +79,28 @@ function gridOf(call: NativeCall, x: Value): Grid {
   }
   const clip = toAxis(call, given, x.shape.length, axis);
   const isZero = ops.less(clip, SMALLEST_CLIP);
-  const divisor = stepOf(call, ops.select(isZero, 1, clip), { qmin, qmax, rounding });
+  const divisor = stepOf(call, clip, isZero, { qmin, qmax, rounding });
   return { qmin, qmax, rounding, divisor, step: ops.select(isZero, 0, divisor), isZero };
 }
 
-/** One integer step for the range that a clip spans; see `gridOf` in core/affine.ts. */
+/**
+ * One integer step for the range that a clip spans, see `gridOf` in core/affine.ts; any number but 0
+ * where the clip counts as zero.
+ *
+ * TensorFlow and XLA turn a division by a constant into a product with its rounded reciprocal when
+ * they compile a graph: another step, and other codes at ties. So no divisor here is a constant.
+ */
 function stepOf(
   { ops }: NativeCall,
   clip: Value,
+  isZero: Value,
   { qmin, qmax, rounding }: Pick<Grid, "qmin" | "qmax" | "rounding">,
 ): Value {
-  if (rounding === "half_even") return ops.div(clip, qmax);
-  const range = qmin === 0 ? clip : ops.sub(clip, ops.div(ops.mul(clip, qmin), qmax));
-  return ops.div(range, qmax - qmin);
+  const safe = ops.select(isZero, 1, clip);
+  const by = (divisor: number): Value => ops.select(isZero, 1, divisor);
+  if (rounding === "half_even") return ops.div(safe, by(qmax));
+  const range = qmin === 0 ? safe : ops.sub(safe, ops.div(ops.mul(safe, qmin), by(qmax)));
+  return ops.div(range, by(qmax - qmin));
 }
 
 /** Codes of x; where the clip counts as zero, any finite number. NaN stays. */
