@@ -12,6 +12,8 @@ import type { StateRows } from "./state-rows.ts";
 export interface DecodeState {
   readonly tensors: Readonly<Record<string, readonly tf.Tensor[]>>;
   readonly rows: StateRows;
+  /** Whether layers keep their past in blocks; see block-state.ts [default: false]. */
+  readonly isInBlocks?: boolean;
 }
 
 export interface Seq2SeqModel {

@@ -128,7 +128,7 @@ export class Transformer implements Seq2SeqModel {
   }
 
   gatherState(state: DecodeState, rows: Int32Array): DecodeState {
-    return { tensors: state.tensors, rows: gatherRows(state.rows, rows) };
+    return { ...state, rows: gatherRows(state.rows, rows) };
   }
 
   disposeState(state: DecodeState): void {

@@ -29,23 +29,20 @@ export function writeCells(
 }
 
 /**
- * Each row's cells in the order of the steps.
+ * Each block with its part of the places.
  * @param blocks [BLOCK_STEPS · capacity, width] each
  * @param places int32 [rows, BLOCK_STEPS · blocks]: rows of the step's block
- * @returns [rows, BLOCK_STEPS · blocks, width]; the caller disposes it
  */
-export function gatherBlocks({
+export function placesInBlocks({
   blocks,
   places,
 }: {
   readonly blocks: readonly tf.Tensor2D[];
   readonly places: tf.Tensor2D;
-}): tf.Tensor {
-  return tf.tidy(() => {
-    const rows = places.shape[0];
-    const parts = blocks.map((block, i) =>
-      tf.gather(block, tf.slice(places, [0, i * BLOCK_STEPS], [rows, BLOCK_STEPS])),
-    );
-    return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
-  });
+}): { cells: tf.Tensor2D; places: tf.Tensor }[] {
+  const rows = places.shape[0];
+  return blocks.map((cells, i) => ({
+    cells,
+    places: tf.slice(places, [0, i * BLOCK_STEPS], [rows, BLOCK_STEPS]),
+  }));
 }
