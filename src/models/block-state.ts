@@ -11,7 +11,7 @@ import type { StateRows } from "./state-rows.ts";
 /** Rows that a step of each block has room for. */
 export function capacityOf({ tensors }: DecodeState): number {
   const [block] = tensors["past_0"] ?? [];
-  return block === undefined ? 0 : block.shape[0]! / BLOCK_STEPS;
+  return block === undefined ? 0 : block.shape[0] / BLOCK_STEPS;
 }
 
 /**

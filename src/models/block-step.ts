@@ -31,5 +31,5 @@ export interface StepsInBlocks {
    * Scores of the next token of each row. Call it inside tf.tidy; inputs stay as they are.
    * @returns logits [rows, targetVocab], and for each layer its last block with this step in it
    */
-  step(step: BlockStep, pass: Pass): { logits: tf.Tensor2D; left: tf.Tensor2D[] };
+  readonly step: (step: BlockStep, pass: Pass) => { logits: tf.Tensor2D; left: tf.Tensor2D[] };
 }
