@@ -15,11 +15,11 @@ export function capacityOf({ tensors }: DecodeState): number {
 }
 
 /**
- * Rows that a step computes where `rows` are wanted: the whole capacity, a half, a quarter or an
- * eighth. Finished hypotheses still drop out, and shapes stay few.
+ * Rows that a step computes where `rows` are wanted: the whole capacity, a half or a quarter. Finished
+ * hypotheses still drop out, and shapes stay few.
  */
 export function paddedRows(rows: number, capacity: number): number {
-  const fits = [8, 4, 2, 1].map((parts) => Math.ceil(capacity / parts));
+  const fits = [4, 2, 1].map((parts) => Math.ceil(capacity / parts));
   return fits.find((count) => count >= rows)!;
 }
 

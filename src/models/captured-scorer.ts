@@ -21,7 +21,7 @@ import { rowsAfterStep } from "./state-rows.ts";
 const SOURCE_TIMES = 16;
 
 /** Runs of a shape before it is captured: what is seen less often is not worth a graph. */
-const CAPTURE_AFTER = 4;
+const CAPTURE_AFTER = 8;
 
 /** A model that can decode in blocks. */
 export type BlockModel = Seq2SeqModel & { readonly inBlocks: StepsInBlocks };
