@@ -1,10 +1,16 @@
 /** The command line of the benchmarks. */
 import { parseArgs } from "node:util";
+import { MAX_THREADS } from "../src/backends/max-threads.ts";
 import { ConfigError, UnknownNameError } from "../src/errors.ts";
+import type { NativeOptions } from "./native.ts";
+import { NATIVE_WORKLOAD_NAMES, type NativeWorkloadName } from "./native-variants.ts";
+import { NATIVE_THREADS } from "./settings.ts";
 
-const SUBCOMMANDS = ["step", "kernels", "decode"] as const;
+const SUBCOMMANDS = ["step", "native", "kernels", "decode"] as const;
 
 export type Subcommand = (typeof SUBCOMMANDS)[number];
+
+const MAX_TURNS = 1000;
 
 /** What to measure, and how to print it. */
 export interface BenchArguments {
@@ -13,20 +19,31 @@ export interface BenchArguments {
   readonly json: boolean;
   /** A Python with PyTorch, or null to leave it out. */
   readonly python: string | null;
+  /** What native is to measure; null for other subcommands. */
+  readonly native: Omit<NativeOptions, "python"> | null;
 }
 
 export const HELP = `usage: npm run bench -- <step|kernels|decode> [--json] [--python PATH]
+       npm run bench -- native [--threads N] [--workload NAME ...] [--turns N] [--json]
+                               [--python PATH]
 
   step     time of a training step: plain TensorFlow.js, this package in float and with fake
            quantization, and PyTorch where --python names one
+  native   time of a training step on TensorFlow: captured as a graph, with XLA and without, and
+           operation by operation, beside wasm and PyTorch, eager and by torch.compile
   kernels  time of each kernel against the composition of TensorFlow.js operations
   decode   output tokens a second of beam search, cost against length, evaluation
 
   --json         one object with all samples on standard output; tables otherwise (Markdown)
-  --python PATH  for step: a Python that has PyTorch, such as .venv/bin/python
+  --python PATH  for step and native: a Python that has PyTorch, such as .venv/bin/python
   --help         this text
 
-One thread, one process at work at a time. Progress goes to standard error.`;
+for native:
+  --threads N      threads of every program [default: ${NATIVE_THREADS}]
+  --workload NAME  ${NATIVE_WORKLOAD_NAMES.join(", ")}; may be given several times [default: all]
+  --turns N        turns of each program [default: by workload, 3 to 7]
+
+One thread but for native, one process at work at a time. Progress goes to standard error.`;
 
 /**
  * Reads the arguments.
@@ -52,13 +69,49 @@ export function parseBenchArguments(argv: readonly string[]): BenchArguments | n
     throw new UnknownNameError("bench", "subcommand", name, SUBCOMMANDS);
   }
   const python = values.python ?? null;
-  if (python !== null && subcommand !== "step") {
+  if (python !== null && subcommand !== "step" && subcommand !== "native") {
     throw new ConfigError(
       `bench ${subcommand}: expected no --python, received "${python}". ` +
-        "Only step has a PyTorch program; leave it out.",
+        "Only step and native have a PyTorch program; leave it out.",
     );
   }
-  return { subcommand, json: values.json, python };
+  const native = subcommand === "native" ? nativeOptions(values) : null;
+  if (native === null) refuseNativeFlags(subcommand, values);
+  return { subcommand, json: values.json, python, native };
+}
+
+type Values = ReturnType<typeof parsed>["values"];
+
+function nativeOptions({ threads, turns, workload = [] }: Values): BenchArguments["native"] {
+  const workloads = workload.map((name): NativeWorkloadName => {
+    const known = NATIVE_WORKLOAD_NAMES.find((known) => known === name);
+    if (known !== undefined) return known;
+    throw new UnknownNameError("bench native", "workload", name, NATIVE_WORKLOAD_NAMES);
+  });
+  return {
+    workloads: workloads.length === 0 ? NATIVE_WORKLOAD_NAMES : workloads,
+    threads: wholeNumber("threads", threads, MAX_THREADS) ?? NATIVE_THREADS,
+    turns: wholeNumber("turns", turns, MAX_TURNS),
+  };
+}
+
+function wholeNumber(name: string, value: string | undefined, most: number): number | null {
+  if (value === undefined) return null;
+  const number = Number(value);
+  if (/^\d+$/.test(value) && number >= 1 && number <= most) return number;
+  throw new ConfigError(
+    `bench native: expected a whole number from 1 to ${most} as --${name}, received "${value}". ` +
+      "Give such a number, or leave it out.",
+  );
+}
+
+function refuseNativeFlags(subcommand: Subcommand, values: Values): void {
+  const given = (["threads", "turns", "workload"] as const).find((name) => name in values);
+  if (given === undefined) return;
+  throw new ConfigError(
+    `bench ${subcommand}: expected no --${given}, received "${String(values[given])}". ` +
+      "It belongs to native; leave it out.",
+  );
 }
 
 function parsed(argv: readonly string[]) {
@@ -66,14 +119,16 @@ function parsed(argv: readonly string[]) {
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
     python: { type: "string" },
+    threads: { type: "string" },
+    turns: { type: "string" },
+    workload: { type: "string", multiple: true },
   } as const;
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (error) {
     const reason = error instanceof Error ? error.message.split(". ")[0]! : String(error);
     throw new ConfigError(
-      `bench: expected --json, --python PATH or --help, received another flag (${reason}). ` +
-        "See --help.",
+      `bench: expected the flags of --help, received another flag (${reason}). ` + "See --help.",
       { cause: error },
     );
   }

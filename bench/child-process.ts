@@ -48,10 +48,10 @@ export class Child {
   }
 
   /** Starts a module of this folder as Node runs this process. */
-  static ofModule(name: string, module: string, job: unknown): Child {
+  static ofModule(name: string, module: string, job: unknown, env = process.env): Child {
     const path = fileURLToPath(new URL(module, import.meta.url));
     const args = [...process.execArgv, path, JSON.stringify(job)];
-    return new Child(name, spawn(process.execPath, args));
+    return new Child(name, spawn(process.execPath, args, { env }));
   }
 
   /** Starts any program. */

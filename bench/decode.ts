@@ -73,7 +73,7 @@ export async function measureDecoding(note: Note): Promise<DecodeSamples> {
       int8: await finish("int8"),
       compositions: await finish("compositions"),
     };
-    const environment = environmentOf(null);
+    const environment = environmentOf();
     return { command: "decode", environment, translation, lengths, evaluation, memory };
   } finally {
     for (const child of Object.values(children)) child.kill();

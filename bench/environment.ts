@@ -12,12 +12,21 @@ export interface Environment {
   readonly tfjs_qat: string;
   /** Null where no Python was given. */
   readonly torch: string | null;
+  /** The TensorFlow under TensorFlow.js' native backend; null where none was measured. */
+  readonly tensorflow: string | null;
   readonly cpu: string;
   readonly logical_cores: number;
-  readonly threads: 1;
+  readonly threads: number;
 }
 
-export function environmentOf(torch: string | null): Environment {
+/** What only the measuring processes know; by default one thread, and none of these programs. */
+export type Measured = Partial<Pick<Environment, "torch" | "tensorflow" | "threads">>;
+
+export function environmentOf({
+  torch = null,
+  tensorflow = null,
+  threads = 1,
+}: Measured = {}): Environment {
   const processors = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -25,18 +34,20 @@ export function environmentOf(torch: string | null): Environment {
     tfjs: versionOf("@tensorflow/tfjs"),
     tfjs_qat: packageVersion(),
     torch,
+    tensorflow,
     cpu: processors[0]?.model.trim() ?? "unknown",
     logical_cores: processors.length,
-    threads: 1,
+    threads,
   };
 }
 
 export function describeEnvironment(environment: Environment): string {
-  const { date, node, tfjs, tfjs_qat: own, torch, cpu, logical_cores: cores } = environment;
+  const { date, node, tfjs, tfjs_qat: own, torch, tensorflow, cpu, threads } = environment;
+  const native = tensorflow === null ? "" : `, TensorFlow ${tensorflow}`;
   const pytorch = torch === null ? "" : `, PyTorch ${torch}`;
   return (
-    `${date}: tfjs-qat ${own}, TensorFlow.js ${tfjs}, Node ${node}${pytorch}; ` +
-    `${cpu}, ${cores} logical cores, 1 thread.`
+    `${date}: tfjs-qat ${own}, TensorFlow.js ${tfjs}${native}, Node ${node}${pytorch}; ` +
+    `${cpu}, ${environment.logical_cores} logical cores, ${threads} thread${threads === 1 ? "" : "s"}.`
   );
 }
 

@@ -30,7 +30,7 @@ export async function measureKernels(note: (line: string) => void): Promise<Kern
     kernels.push(measureCase(kernel, backend));
     note(kernel.name);
   }
-  return { command: "kernels", environment: environmentOf(null), kernels };
+  return { command: "kernels", environment: environmentOf(), kernels };
 }
 
 function measureCase(kernel: KernelCase, backend: KernelSwitch): KernelSamples {

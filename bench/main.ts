@@ -1,10 +1,12 @@
-/** The benchmarks: `npm run bench -- step|kernels|decode`, see `--help` and docs/performance.md. */
+/** The benchmarks: `npm run bench -- step|native|kernels|decode`, see `--help` and docs/performance.md. */
 import { TfjsQatError } from "../src/errors.ts";
 import { HELP, parseBenchArguments, type BenchArguments } from "./arguments.ts";
 import { measureDecoding } from "./decode.ts";
 import { decodeReport, decodeJson } from "./decode-report.ts";
 import { measureKernels } from "./kernels.ts";
 import { kernelsReport } from "./kernels-report.ts";
+import { measureNative } from "./native.ts";
+import { nativeJson, nativeReport } from "./native-report.ts";
 import { measureSteps } from "./step.ts";
 import { stepJson, stepReport } from "./step-report.ts";
 
@@ -15,11 +17,15 @@ const note = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-async function measure({ subcommand, python }: BenchArguments): Promise<[string, unknown]> {
+async function measure({ subcommand, python, native }: BenchArguments): Promise<[string, unknown]> {
   switch (subcommand) {
     case "step": {
       const samples = await measureSteps(python, note);
       return [stepReport(samples), stepJson(samples)];
+    }
+    case "native": {
+      const samples = await measureNative({ ...native!, python }, note);
+      return [nativeReport(samples), nativeJson(samples)];
     }
     case "kernels": {
       const samples = await measureKernels(note);

@@ -1,14 +1,16 @@
 /** The Python that runs the PyTorch program. */
 import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../src/errors.ts";
 import { Child } from "./child-process.ts";
-import type { StepJob } from "./step-protocol.ts";
+import { measuringEnvironment } from "./measuring-environment.ts";
+import type { Workload } from "./workloads.ts";
 
 /** @throws {ConfigError} if it cannot be started or has no PyTorch */
 export function requirePyTorch(python: string): void {
   const { error, status, stderr } = spawnSync(python, ["-c", "import torch"], {
-    env: environment(),
+    env: measuringEnvironment(1),
     encoding: "utf8",
   });
   if (status === 0) return;
@@ -19,16 +21,26 @@ export function requirePyTorch(python: string): void {
   );
 }
 
-/** Starts the program that measures PyTorch. */
-export function startPyTorch(python: string, job: StepJob): Child {
-  const program = fileURLToPath(new URL("transformer.py", import.meta.url));
-  return Child.ofProgram(job.variant, python, [program, JSON.stringify(job)], environment());
+/** Given to a PyTorch program when it starts. */
+export interface TorchJob {
+  /** File in this folder. */
+  readonly program: "transformer.py" | "lstm_stack.py";
+  /** Null for a program that has one workload. */
+  readonly workload: Pick<Workload, "size" | "labelSmoothing" | "clipNorm"> | null;
+  /** Where the workload's data are. */
+  readonly directory: string;
+  readonly quantized: boolean;
+  /** By torch.compile. */
+  readonly compiled: boolean;
+  readonly threads: number;
 }
 
-/** One thread; without settings that machines make for other numerical libraries. */
-function environment(): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = { ...process.env, OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
-  delete env["OPENBLAS_CORETYPE"];
-  delete env["OPENBLAS_L2_SIZE"];
-  return env;
+/** Starts a program that measures PyTorch. @param name what messages call it */
+export function startPyTorch(python: string, name: string, job: TorchJob): Child {
+  const program = fileURLToPath(new URL(job.program, import.meta.url));
+  const args = [program, JSON.stringify(job)];
+  // What torch.compile has kept of earlier runs would hide what it costs.
+  const cache = { TORCHINDUCTOR_CACHE_DIR: join(job.directory, "inductor") };
+  const env = { ...measuringEnvironment(job.threads), ...cache };
+  return Child.ofProgram(name, python, args, env);
 }

@@ -12,6 +12,8 @@ export const TRAINING_CONFIGS = [`${RECIPES}/translation_bpe.yml`, `${RECIPES}/q
 /** Sentence pairs of a step of the reference model, and tokens of each side, EOS included. */
 export const SENTENCES = 32;
 export const SENTENCE_TOKENS = 32;
+/** Sentence pairs of a step of transformer_base, as long as those. */
+export const BASE_SENTENCES = 64;
 /** Sentence pairs of its corpus: enough that no turn begins a second epoch. */
 export const CORPUS_SENTENCES = 512;
 export const CORPUS_SEED = 7;
@@ -21,6 +23,9 @@ export const STEP_TURNS = 5;
 export const TURN_STEPS = 6;
 /** For variants whose steps take seconds. */
 export const SLOW_TURN_STEPS = 3;
+
+/** Threads of every program that the native benchmark compares. */
+export const NATIVE_THREADS = 2;
 
 /** Interleaved rounds of the kernel comparison, and the time that one sample should take. */
 export const KERNEL_ROUNDS = 15;

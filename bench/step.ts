@@ -56,7 +56,7 @@ export async function measureSteps(python: string | null, note: Note): Promise<S
       workloads.push(await run.measure(note));
       torch ??= run.torchVersion;
     }
-    return { command: "step", environment: environmentOf(torch), workloads };
+    return { command: "step", environment: environmentOf({ torch }), workloads };
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -137,7 +137,14 @@ class WorkloadRun {
       const module = variant === "stock" ? "./stock-process.ts" : "./trainer-process.ts";
       return Child.ofModule(variant, module, job);
     }
-    return startPyTorch(this.#python!, job);
+    return startPyTorch(this.#python!, variant, {
+      program: "transformer.py",
+      workload: this.#workload,
+      directory: this.#directory,
+      quantized: variant === "torch qat",
+      compiled: false,
+      threads: 1,
+    });
   }
 }
 

@@ -1,47 +1,20 @@
-"""Training steps of the same Transformer in eager PyTorch, in float and with fake quantization.
+"""Training steps of the same Transformer in PyTorch, in float and with fake quantization.
 
-Answers lines of JSON on standard output, one for each line on standard input; see child-process.ts.
 Every matrix product gets two fake-quantized operands, as in src/layers: weights (and the tied
-table) once a step, activations where they enter a product. One thread.
+table) once a step, activations where they enter a product.
 """
 
 import json
+import math
 import os
-import resource
-import sys
-import time
 
 import torch
 import torch.nn.functional as F
+from fake_quant import FakeQuant, FakeQuantProbabilities
+from measured import serve
 from torch import nn
 
 EPSILON = 1e-6
-HAS_LEARNABLE = hasattr(torch, "_fake_quantize_learnable_per_tensor_affine")
-
-
-class FakeQuant(nn.Module):
-    """One learned step size for a tensor; signed, or from zero up after ReLU."""
-
-    def __init__(self, bits, clip, unsigned=False):
-        super().__init__()
-        self.low = 0 if unsigned else -(2 ** (bits - 1))
-        self.high = 2**bits - 1 if unsigned else 2 ** (bits - 1) - 1
-        self.scale = nn.Parameter(torch.tensor([clip / self.high]))
-        self.register_buffer("zero", torch.zeros(1))
-
-    def forward(self, x):
-        if HAS_LEARNABLE:
-            return torch._fake_quantize_learnable_per_tensor_affine(
-                x, self.scale, self.zero, self.low, self.high, 1.0
-            )
-        return torch.fake_quantize_per_tensor_affine(x, self.scale.item(), 0, self.low, self.high)
-
-
-class FakeQuantProbabilities(nn.Module):
-    """The fixed grid of probabilities: steps of 1/256."""
-
-    def forward(self, x):
-        return torch.fake_quantize_per_tensor_affine(x, 1 / 256, 0, 0, 255)
 
 
 class Settings:
@@ -213,23 +186,35 @@ def tensors(batch):
     }
 
 
+def entropy(smoothing, others):
+    """Entropy of a smoothed target: ε spread evenly over the other classes."""
+    if smoothing == 0:
+        return 0
+    return -(1 - smoothing) * math.log(1 - smoothing) - smoothing * math.log(smoothing / others)
+
+
 class Trainer:
     def __init__(self, job):
         workload = job["workload"]
         size = workload["size"]
-        torch.manual_seed(1)
-        self.model = Transformer(size, job["variant"] == "torch qat")
+        with open(os.path.join(job["directory"], "batches.json"), encoding="utf-8") as file:
+            self.batches = json.load(file)
+        model = Transformer(size, job["quantized"])
+        self.model = torch.compile(model) if job["compiled"] else model
         self.model.train()
         self.clip_norm = workload["clipNorm"]
         # PyTorch gives ε/V to every class, the target included; here the others get ε/(V−1).
-        self.smoothing = workload["labelSmoothing"] * size["vocabulary"] / (size["vocabulary"] - 1)
+        others = size["vocabulary"] - 1
+        self.smoothing = workload["labelSmoothing"] * size["vocabulary"] / others
+        self.least_loss = entropy(workload["labelSmoothing"], others)
         self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True
+            model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True
         )
-        self.weights = [p for name, p in self.model.named_parameters() if not name.endswith("scale")]
+        self.weights = [p for name, p in model.named_parameters() if not name.endswith("scale")]
 
-    def step(self, batch):
-        inputs = tensors(batch)
+    def step(self, i):
+        """Step i of a turn; returns the loss before it, zero for a perfect model."""
+        inputs = tensors(self.batches[i])
         self.optimizer.zero_grad(set_to_none=True)
         logits = self.model(inputs).flatten(0, 1)
         target = inputs["target"].flatten()
@@ -238,39 +223,7 @@ class Trainer:
         if self.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.weights, self.clip_norm)
         self.optimizer.step()
-        return loss.item()
+        return loss.item() - self.least_loss
 
 
-def turn(trainer, batches, steps):
-    milliseconds = []
-    for i in range(steps):
-        start = time.perf_counter()
-        trainer.step(batches[i])
-        if i > 0:
-            milliseconds.append(1000 * (time.perf_counter() - start))
-    return {"milliseconds": milliseconds}
-
-
-def answer(value):
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()
-
-
-def main():
-    torch.set_num_threads(1)
-    job = json.loads(sys.argv[1])
-    with open(os.path.join(job["directory"], "batches.json"), encoding="utf-8") as file:
-        batches = json.load(file)
-    trainer = Trainer(job)
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["command"] == "start":
-            answer({"version": torch.__version__, "kernels": None, "fallbacks": None})
-        elif request["command"] == "turn":
-            answer(turn(trainer, batches, request["steps"]))
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            answer({"peakBytes": peak, "heapBytes": None})
-
-
-main()
+serve(Trainer)

@@ -8,6 +8,7 @@ import type { Recipe } from "../src/recipe/schema.ts";
 import { resolveRecipe } from "../src/recipe/sources.ts";
 import { createTranslationTask, readPairs } from "../src/recipe/translation-task.ts";
 import {
+  BASE_SENTENCES,
   CORPUS_SEED,
   CORPUS_SENTENCES,
   PRETRAINED,
@@ -29,32 +30,58 @@ export interface ModelSize {
 
 /** One model with its data and its training settings. */
 export interface Workload {
-  readonly name: "reference" | "shipped";
+  readonly name: "reference" | "base" | "shipped";
   readonly title: string;
   readonly size: ModelSize;
+  /** Sentence pairs of a batch; null where batches are made by tokens. */
+  readonly sentences: number | null;
   readonly labelSmoothing: number;
   readonly clipNorm: number | null;
 }
 
 const COMMON = { width: 128, filter: 512, heads: 4 };
 
-export const WORKLOADS: readonly Workload[] = [
-  {
-    name: "reference",
-    title: `reference model (width 128, 2+2 layers, vocabulary 4,000), ${SENTENCES} pairs of ${SENTENCE_TOKENS}+${SENTENCE_TOKENS} tokens`,
-    size: { ...COMMON, vocabulary: 4000, encoderLayers: 2, decoderLayers: 2, dropout: 0 },
-    labelSmoothing: 0.1,
-    clipNorm: null,
+/** What Transformers of other sizes are compared with: a small one on sentences of one length. */
+export const REFERENCE: Workload = {
+  name: "reference",
+  title: `reference model (width 128, 2+2 layers, vocabulary 4,000), ${SENTENCES} pairs of ${SENTENCE_TOKENS}+${SENTENCE_TOKENS} tokens`,
+  size: { ...COMMON, vocabulary: 4000, encoderLayers: 2, decoderLayers: 2, dropout: 0 },
+  sentences: SENTENCES,
+  labelSmoothing: 0.1,
+  clipNorm: null,
+};
+
+/** NeurST's transformer_base, without dropout. */
+export const BASE: Workload = {
+  name: "base",
+  title: `transformer_base (width 512, 6+6 layers, vocabulary 32,000), ${BASE_SENTENCES} pairs of ${SENTENCE_TOKENS}+${SENTENCE_TOKENS} tokens`,
+  size: {
+    ...{ vocabulary: 32_000, width: 512, filter: 2048, heads: 8 },
+    ...{ encoderLayers: 6, decoderLayers: 6, dropout: 0 },
   },
+  sentences: BASE_SENTENCES,
+  labelSmoothing: 0.1,
+  clipNorm: null,
+};
+
+export const WORKLOADS: readonly Workload[] = [
+  REFERENCE,
   {
     name: "shipped",
     title:
       "shipped model (width 128, 3+3 layers, vocabulary 4,139), shipped data, batches by tokens",
     size: { ...COMMON, vocabulary: 4139, encoderLayers: 3, decoderLayers: 3, dropout: 0.1 },
+    sentences: null,
     labelSmoothing: 0.1,
     clipNorm: 1,
   },
 ];
+
+const WITHOUT_DROPOUT = Object.fromEntries(
+  ["encoder", "decoder"].flatMap((stack) =>
+    ["attention", "ffn", "layer_postprocess"].map((site) => [`${stack}.${site}_dropout_rate`, 0]),
+  ),
+);
 
 /** A batch as JSON: what programs that are not ours train on. */
 export type PlainBatch = {
@@ -66,7 +93,7 @@ const FILES = { vocabulary: "vocab.txt", source: "train.src", target: "train.trg
 /** Writes what a workload needs beyond the shipped files. */
 export function prepareWorkload(workload: Workload, directory: string): void {
   mkdirSync(directory, { recursive: true });
-  if (workload.name !== "reference") return;
+  if (workload.name === "shipped") return;
   // The three special tokens come on top of the file's.
   const words = Array.from({ length: workload.size.vocabulary - 3 }, (_, i) => `w${i}`);
   writeFileSync(join(directory, FILES.vocabulary), linesOf(words));
@@ -83,12 +110,15 @@ function linesOf(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
+/** What a run's recipe depends on besides its workload. */
+export interface RunOf {
+  readonly quantized: boolean;
+  readonly modelDir: string;
+  readonly steps: number;
+}
+
 /** The recipe of a run, as run_exp would resolve it; without validation, saved once at the end. */
-export function recipeOf(
-  { name }: Workload,
-  directory: string,
-  run: { readonly quantized: boolean; readonly modelDir: string; readonly steps: number },
-): Recipe {
+export function recipeOf(workload: Workload, directory: string, run: RunOf): Recipe {
   const { quantized, modelDir, steps } = run;
   const flags = {
     backend: "wasm",
@@ -99,27 +129,31 @@ export function recipeOf(
     summary_steps: steps,
   };
   const { recipe } =
-    name === "reference"
-      ? resolveRecipe({ flags: { ...referenceFlags(directory), ...flags } })
-      : resolveRecipe({
+    workload.name === "shipped"
+      ? resolveRecipe({
           configPaths: TRAINING_CONFIGS,
           flags: { pretrain_model: PRETRAINED, ...flags },
-        });
+        })
+      : resolveRecipe({ flags: { ...syntheticFlags(workload, directory), ...flags } });
   return { ...recipe, validator: null };
 }
 
-function referenceFlags(directory: string): Record<string, unknown> {
+function syntheticFlags({ name, sentences }: Workload, directory: string): Record<string, unknown> {
   const pipeline = { vocab_path: join(directory, FILES.vocabulary) };
+  const isBase = name === "base";
   return {
-    hparams_set: "transformer_128_2e_2d_4h_dp0.0",
-    "model.params": { "modality.share_source_target_embedding": true },
+    hparams_set: isBase ? "transformer_base" : "transformer_128_2e_2d_4h_dp0.0",
+    "model.params": {
+      "modality.share_source_target_embedding": true,
+      ...(isBase ? WITHOUT_DROPOUT : {}),
+    },
     src_file: join(directory, FILES.source),
     trg_file: join(directory, FILES.target),
     "src_data_pipeline.class": "TextDataPipeline",
     "src_data_pipeline.params": pipeline,
     "trg_data_pipeline.class": "TextDataPipeline",
     "trg_data_pipeline.params": pipeline,
-    batch_size: SENTENCES,
+    batch_size: sentences,
     max_src_len: SENTENCE_TOKENS,
     max_trg_len: SENTENCE_TOKENS,
     label_smoothing: 0.1,
@@ -148,6 +182,19 @@ export async function trainingBatches(
     seed: recipe.run.seed,
   });
   return Array.from({ length: count }, () => plainBatch(stream.next()));
+}
+
+/** A batch from its JSON. */
+export function batchOf(plain: PlainBatch): Batch {
+  return {
+    ...plain,
+    source: Int32Array.from(plain.source),
+    sourceLengths: Int32Array.from(plain.sourceLengths),
+    target: Int32Array.from(plain.target),
+    targetLengths: Int32Array.from(plain.targetLengths),
+    targetInput: Int32Array.from(plain.targetInput),
+    indices: Int32Array.from({ length: plain.size }, (_, i) => i),
+  };
 }
 
 function plainBatch(batch: Batch): PlainBatch {

@@ -12,6 +12,7 @@ npx tfjs-qat --help
 printf 'Das ist ein kleiner Test .\n' > reference.txt
 cp reference.txt hypothesis.txt
 npx tfjs-qat score --ref reference.txt --hyp hypothesis.txt --json
+npx tfjs-qat doctor
 cat > use.mjs <<'EOF'
 import * as tf from "@tensorflow/tfjs";
 import { QuantDense, resolveQuantConfig, selectBackend } from "tfjs-qat";

@@ -22,6 +22,7 @@ const LAYER: Readonly<Record<string, number>> = {
   export: 5,
   runtime: 5,
   recipe: 6,
+  native: 6,
   cli: 7,
 };
 
@@ -32,12 +33,12 @@ const EXTERNAL: Readonly<Record<string, RegExp>> = {
   "js-yaml": /^formats\/yaml\.ts$/,
   zod: /^(quant|models|train|decode|data|text|metrics|recipe|cli)\//,
   fflate: /^formats\//,
-  "@tensorflow/tfjs": /^(ops|backends|graph|quant|layers|models|train|export|recipe|cli)\//,
+  "@tensorflow/tfjs": /^(ops|backends|graph|quant|layers|models|train|export|recipe|native|cli)\//,
   "@tensorflow/tfjs-backend-wasm": /^backends\//,
 };
 
 /** Where Node's own modules may be imported, so that the rest runs in a browser. */
-const NODE = /^(data|train|export|recipe|cli)\/|^runtime\/.*node/;
+const NODE = /^(data|train|export|recipe|native|cli)\/|^runtime\/.*node/;
 
 interface Import {
   readonly from: string;
@@ -93,10 +94,10 @@ describe("the architecture", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("has no side door into backends but from the recipe and the command line", () => {
+  it("has no side door into backends but from the recipe, the installer and the command line", () => {
     const wrong = imports
       .filter((entry) => entry.target.startsWith(".") && folderOf(resolved(entry)) === "backends")
-      .filter((entry) => !/^(backends|recipe|cli)\/|^index\.ts$/.test(entry.from));
+      .filter((entry) => !/^(backends|recipe|native|cli)\/|^index\.ts$/.test(entry.from));
     expect(wrong.map((entry) => `${entry.from} -> ${entry.target}`)).toEqual([]);
   });
 

@@ -3,24 +3,29 @@ import * as tf from "@tensorflow/tfjs";
 import { ConfigError, KernelError } from "../errors.ts";
 import { KERNEL_NAMES, type KernelName } from "../ops/kernel.ts";
 import { MAX_THREADS } from "./max-threads.ts";
-import { loadNative } from "./native/load.ts";
+import { findNative } from "./native/installation.ts";
+import { loadNative, nativeThreads, type NativeOptions } from "./native/load.ts";
 import { registerKernels } from "./register.ts";
 import { registerWasmKernels, runsCompiledKernels } from "./wasm/register.ts";
 import { startWithThreads, type ThreadsInUse } from "./wasm/threads/use-threads.ts";
 
 /**
- * `auto`: wasm, or cpu where WebAssembly cannot be used. `native`: TensorFlow for Node, which the
- * user must have installed.
+ * `auto`: native where TensorFlow for Node is installed and works, else wasm, or cpu where
+ * WebAssembly cannot be used. `native`: TensorFlow for Node, which `tfjs-qat native install` installs.
  */
 export type BackendName = "auto" | "wasm" | "cpu" | "native";
 
 /** How a backend computes. */
 export interface BackendOptions {
   /**
-   * Threads that run our compiled kernels on wasm in Node, 1 to {@link MAX_THREADS}; default 1. The results
-   * are the same to the last bit.
+   * Threads, 1 to {@link MAX_THREADS}. On wasm in Node they run our compiled kernels, with the same results
+   * to the last bit [default: 1]; on native they are TensorFlow's [default: all processors].
    */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
+  /** On native: whether a GPU's memory is taken as it is needed, not all at once [default: true]. */
+  readonly memoryGrowth?: boolean | undefined;
+  /** On native: what TensorFlow's log leaves out, 0 nothing to 3 all but fatal errors [default: 3]. */
+  readonly logLevel?: NativeOptions["logLevel"];
 }
 
 /** What runs, and how. */
@@ -37,9 +42,9 @@ export interface BackendReport {
    * `operations` (on native), or `none`.
    */
   readonly execution: "compiled" | "loops" | "operations" | "none";
-  /** Threads that run our kernels. */
+  /** Threads that run our kernels, or TensorFlow's. */
   readonly threads: number;
-  /** Why something else runs than was asked for: not wasm but cpu, not several threads but one. */
+  /** Why something else runs than was asked for: not native but wasm, not several threads but one. */
   readonly notice: string | null;
 }
 
@@ -55,25 +60,10 @@ export interface BackendReport {
  */
 export async function selectBackend(
   name: BackendName,
-  { threads = 1 }: BackendOptions = {},
+  options: BackendOptions = {},
 ): Promise<BackendReport> {
-  checkThreads(name, threads);
-  let used: ThreadsInUse = { threads: 1, notice: null };
-  if (name === "auto") {
-    try {
-      used = await useWasm(threads);
-    } catch (error) {
-      used = { threads: 1, notice: `backend: expected wasm, received cpu: ${reasonOf(error)}` };
-      await useCpu();
-    }
-  } else if (name === "wasm") {
-    used = await useWasm(threads);
-  } else if (name === "cpu") {
-    await useCpu();
-  } else {
-    await useNative(threads);
-    used = { threads, notice: null };
-  }
+  checkThreads(name, options.threads ?? 1);
+  const used = await START[name](options);
   registerKernels();
   const backend = tf.getBackend();
   const registered = new Set(tf.getKernelsForBackend(backend).map(({ kernelName }) => kernelName));
@@ -119,21 +109,58 @@ function executionOn(backend: string): BackendReport["execution"] {
   return backend === "wasm" || backend === "cpu" ? "loops" : "none";
 }
 
-async function useWasm(threads: number): Promise<ThreadsInUse> {
+const START: Readonly<Record<BackendName, (options: BackendOptions) => Promise<ThreadsInUse>>> = {
+  auto: useBest,
+  native: useNative,
+  wasm: useWasm,
+  cpu: useCpu,
+};
+
+/** Native if it is there, else wasm, else cpu; the notice says what was there and did not work. */
+async function useBest(options: BackendOptions): Promise<ThreadsInUse> {
+  const notices: string[] = [];
+  try {
+    if (findNative() !== null) return await useNative(options);
+  } catch (error) {
+    notices.push(`backend: expected native, received wasm: ${reasonOf(error)}`);
+  }
+  try {
+    const used = await useWasm(options);
+    return { ...used, notice: joined([...notices, used.notice]) };
+  } catch (error) {
+    notices.push(`backend: expected wasm, received cpu: ${reasonOf(error)}`);
+  }
+  await useCpu();
+  return { threads: 1, notice: joined(notices) };
+}
+
+function joined(notices: readonly (string | null)[]): string | null {
+  return notices.filter((notice) => notice !== null).join("\n") || null;
+}
+
+async function useWasm({ threads = 1 }: BackendOptions): Promise<ThreadsInUse> {
   await import("@tensorflow/tfjs-backend-wasm");
   registerWasmKernels();
   return startWithThreads(threads, () => withoutNewProcessHandlers(() => setBackend("wasm")));
 }
 
-async function useCpu(): Promise<void> {
+async function useCpu(): Promise<ThreadsInUse> {
   await setBackend("cpu");
   // On its first tensor this backend prints an advertisement of another one.
   (tf.backend() as unknown as { firstUse: boolean }).firstUse = false;
+  return { threads: 1, notice: null };
 }
 
-async function useNative(threads: number): Promise<void> {
-  loadNative({ threads });
+async function useNative(options: BackendOptions): Promise<ThreadsInUse> {
+  loadNative(options);
   await setBackend("tensorflow");
+  const threads = nativeThreads();
+  const { threads: wanted = threads } = options;
+  const notice =
+    wanted === threads
+      ? null
+      : `threads: expected ${wanted}, received ${threads}: TensorFlow has been started already.`;
+  return { threads, notice };
 }
 
 async function setBackend(backend: string): Promise<void> {

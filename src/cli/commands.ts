@@ -55,4 +55,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Learn subword merges from text, or segment text with them",
     load: async () => (await import("./commands/bpe.ts")).bpeCommand,
   },
+  {
+    name: "native",
+    summary: "Install TensorFlow for Node (the native backend), show or remove it",
+    load: async () => (await import("./commands/native.ts")).nativeCommand,
+  },
+  {
+    name: "doctor",
+    summary: "Which backends work here, which one would be chosen, and what to do about the others",
+    load: async () => (await import("./commands/doctor.ts")).doctorCommand,
+  },
 ];

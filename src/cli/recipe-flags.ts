@@ -20,6 +20,8 @@ export const DECODING_KEYS = [
   "seed",
   "backend",
   "threads",
+  "memory_growth",
+  "tf_log_level",
 ] as const;
 
 /** The flags of some keys of the recipe, all optional. */

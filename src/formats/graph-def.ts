@@ -78,7 +78,10 @@ function attributeMessage(attribute: GraphAttribute): ProtoWriter {
       return message.message(7, shapeMessage(attribute.value));
     case "tensor":
       return message.message(8, tensorMessage(attribute.value));
-    default:
+    case "ints":
+    case "floats":
+    case "bools":
+    case "types":
       return message.message(1, listMessage(attribute));
   }
 }

@@ -68,12 +68,14 @@ function variantsOf(name: SectionName, key: string): z.ZodType[] {
 function optional(variants: readonly z.ZodType[], group: string): z.ZodType {
   const schema = variants[0]!;
   const { default: value, description = "", path } = jsonSchemaOf(schema);
+  const { defaultText: written } = (schema.meta() ?? {}) as { defaultText?: string };
   const isOne =
     new Set(variants.map((variant) => JSON.stringify(jsonSchemaOf(variant)))).size === 1;
   // Mappings, and keys that classes declare differently, are checked where the recipe is resolved.
   const isLater = !isOne || valueKind(schema) === "yaml";
   const bare = isLater ? z.unknown() : withoutDefault(schema);
-  const defaultText = value === undefined || !isOne ? {} : { defaultText: JSON.stringify(value) };
+  const shown = value === undefined ? written : JSON.stringify(value);
+  const defaultText = shown === undefined || !isOne ? {} : { defaultText: shown };
   const pathMark = path === true ? { path } : {};
   return bare.optional().meta({ description, group, ...defaultText, ...pathMark });
 }

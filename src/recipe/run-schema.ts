@@ -41,19 +41,26 @@ export const runSection = defineSection({
           .default(1)
           .describe("seed of initial weights, shuffling and dropout"),
         backend: z
-          .enum(["auto", "wasm", "cpu", "native"])
+          .enum(["auto", "native", "wasm", "cpu"])
           .default("auto")
-          .describe("what computes: auto: wasm, or cpu where wasm does not work"),
+          .describe("what computes; auto: native where it is installed, else wasm, else cpu"),
         enable_xla: z
           .boolean()
           .default(false)
           .describe("compile captured steps by XLA, on native: slower to start, sometimes faster"),
-        threads: z
-          .int()
-          .min(1)
-          .max(MAX_THREADS)
-          .default(1)
-          .describe("threads that compute on wasm; the results do not depend on their number"),
+        threads: z.int().min(1).max(MAX_THREADS).optional().meta({
+          description: "threads that compute; on wasm the results do not depend on their number",
+          defaultText: "1 on wasm, all processors on native",
+        }),
+        memory_growth: z.boolean().optional().meta({
+          description: "on native, take a GPU's memory as it is needed, not all at once",
+          defaultText: "true",
+        }),
+        tf_log_level: z.int().min(0).max(3).optional().meta({
+          description:
+            "on native, what TensorFlow's log leaves out: 0 nothing, 3 all but fatal errors",
+          defaultText: "3",
+        }),
       }),
     },
   },

@@ -1,14 +1,25 @@
 import * as tf from "@tensorflow/tfjs";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { registerKernels } from "../../src/backends/register.ts";
 import { describeBackend, selectBackend } from "../../src/backends/select.ts";
 import { KERNEL_NAMES } from "../../src/ops/kernel.ts";
 import { hasNative } from "../helpers/native.ts";
 
 describe("selectBackend", () => {
+  let folder = "";
+  // Whatever is installed on the machine, here nothing is.
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "select-"));
+    vi.stubEnv("TFJS_QAT_NATIVE", "");
+    vi.stubEnv("XDG_DATA_HOME", folder);
+  });
   afterEach(() => {
     vi.restoreAllMocks();
     vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
   });
 
   it.each([
@@ -40,6 +51,28 @@ describe("selectBackend", () => {
   it("says what to install for native", async () => {
     vi.stubEnv("TFJS_QAT_NATIVE", "/nonexistent");
     await expect(selectBackend("native")).rejects.toThrow(/nonexistent.*tfjs-qat native install/);
+  });
+
+  it("auto says why an installation is not used", async () => {
+    vi.stubEnv("TFJS_QAT_NATIVE", folder);
+    const record = join(folder, "installation.json");
+    const cases = [
+      ["", /installation\.json: expected a JSON object/],
+      ['{"version": 2, "package": "p"}', /expected version 1 and the folder of a package/],
+      [
+        '{"version": 1, "package": "p"}',
+        /expected .*p\/lib\/napi-v8\/tfjs_binding\.node, received no such file/,
+      ],
+    ] as const;
+    for (const [text, reason] of cases) {
+      writeFileSync(record, text);
+      const { backend, notice } = await selectBackend("auto");
+      expect(backend).toBe("wasm");
+      expect(notice).toMatch(/^backend: expected native, received wasm: /);
+      expect(notice).toMatch(reason);
+      expect(notice).toMatch(/tfjs-qat native install/);
+      await expect(selectBackend("native")).rejects.toThrow(reason);
+    }
   });
 
   it("registers twice without harm", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { median, pairedRatio, spreadOf } from "../../bench/statistics.ts";
+import { median, pairedRatio, quantile, spreadOf } from "../../bench/statistics.ts";
 import { figure, markdownTable, mebibytes, number, text } from "../../bench/tables.ts";
 
 describe("figures of repeated measurements", () => {
@@ -9,6 +9,14 @@ describe("figures of repeated measurements", () => {
     [[10, 2, 9, 1], 5.5],
   ])("the median of %j is %d", (values, expected) => {
     expect(median(values)).toBe(expected);
+  });
+
+  it.each([
+    [[7], 0.25, 7],
+    [[5, 1, 4, 2, 3], 0.25, 2],
+    [[1, 2, 3, 4], 0.75, 3.25],
+  ])("of %j, the part %d lies below %d", (values, part, expected) => {
+    expect(quantile(values, part)).toBe(expected);
   });
 
   it("spans from the least to the largest", () => {

@@ -20,7 +20,7 @@ const variant = (
 const SAMPLES: StepSamples = {
   command: "step",
   environment: {
-    ...{ date: "2026-01-02", node: "20", tfjs: "4", tfjs_qat: "1", torch: null },
+    ...{ date: "2026-01-02", node: "20", tfjs: "4", tfjs_qat: "1", torch: null, tensorflow: null },
     ...{ cpu: "a processor", logical_cores: 2, threads: 1 },
   },
   workloads: [

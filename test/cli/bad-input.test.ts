@@ -55,7 +55,6 @@ const FLAGS: Case[] = [
     2,
     /threads: expected 1 with the backend "cpu", received 2/,
   ],
-  ["a backend not installed", () => fineTune("--backend", "native"), 1, /npm install @tensorflow/],
   [
     "another architecture",
     () => ["run_exp", "--model_dir", at("float"), "--hparams_set", "transformer_s"],

@@ -136,10 +136,10 @@ describe("bad models", () => {
 
   it.each(MODELS)("a checkpoint with %s", async (_, model, message) => {
     const path = model();
-    await expectError(["predict", path], 3, message);
+    await expectError(["predict", path, "--backend", "wasm"], 3, message);
     await expectError(train("new", "--pretrain_model", path), 3, message);
   });
   it.each(EXPORTS)("quantization.json with %s", (name, change, message) =>
-    expectError(["predict", tampered(`int8 ${name}`, change)], 3, message),
+    expectError(["predict", tampered(`int8 ${name}`, change), "--backend", "wasm"], 3, message),
   );
 });

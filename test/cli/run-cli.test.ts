@@ -167,7 +167,7 @@ describe("flags", () => {
     ],
     [
       "no model directory",
-      ["run_exp"],
+      ["run_exp", "--backend", "wasm"],
       "model_dir: expected the directory of the model, received nothing.",
     ],
   ];

@@ -1,6 +1,13 @@
 /** Loads TensorFlow for Node: what `tfjs-qat native install` has built, or a stock installation. */
 import * as tf from "@tensorflow/tfjs";
 import { KernelError } from "../../errors.ts";
+import {
+  findNative,
+  missingInstallation,
+  nativePrefix,
+  nodeProcess,
+  type NativePlace,
+} from "./installation.ts";
 
 /** How TensorFlow runs. All of it is fixed by the first load in a process. */
 export interface NativeOptions {
@@ -8,86 +15,98 @@ export interface NativeOptions {
   readonly threads?: number | undefined;
   /** Whether a GPU's memory is taken as it is needed, not all at once [default: true]. */
   readonly memoryGrowth?: boolean | undefined;
-  /** What TensorFlow's own log leaves out: 0 nothing … 3 all but fatal errors [default: 3]. */
+  /**
+   * What TensorFlow's own log leaves out: 0 nothing, 1 information, 2 warnings too, 3 all but fatal
+   * errors [default: 3].
+   */
   readonly logLevel?: 0 | 1 | 2 | 3 | undefined;
 }
 
-type Require = ((name: string) => unknown) & { resolve(name: string): string };
+type Require = (name: string) => unknown;
 
 interface ModuleClass {
   createRequire(path: string): Require;
-  _load: (
-    this: void,
-    request: string,
-    parent: { filename?: string } | null,
-    isMain: boolean,
-  ) => unknown;
+  _load: (request: string, parent: { filename?: string } | null, isMain: boolean) => unknown;
 }
 
-interface Files {
-  readFileSync(path: string, encoding: "utf8"): string;
-  realpathSync(path: string): string;
-}
-
-/** Folder of the installation: the environment's TFJS_QAT_NATIVE, or the user's data folder. */
-export function nativePrefix(environment: Record<string, string | undefined>): string {
-  const { TFJS_QAT_NATIVE, XDG_DATA_HOME, HOME = "." } = environment;
-  if (TFJS_QAT_NATIVE) return TFJS_QAT_NATIVE;
-  return `${XDG_DATA_HOME || `${HOME}/.local/share`}/tfjs-qat/native`;
-}
-
-/** Loads the package; afterwards TensorFlow.js has a backend "tensorflow". */
-export function loadNative(options: NativeOptions = {}): void {
+/**
+ * Loads the package; afterwards TensorFlow.js has a backend "tensorflow". Where it has one already,
+ * nothing happens. Call it on the main thread: TensorFlow does not see settings made in a worker.
+ * @param place the package; default: what {@link findNative} finds
+ * @throws {KernelError} if there is none, or it cannot be loaded
+ */
+export function loadNative(options: NativeOptions = {}, place?: NativePlace): void {
   if ((tf.findBackendFactory("tensorflow") as unknown) !== null) return;
-  const { process } = globalThis as unknown as {
-    process: {
-      env: Record<string, string | undefined>;
-      getBuiltinModule(name: string): unknown;
-    };
-  };
-  const { env } = process;
-  env.TF_CPP_MIN_LOG_LEVEL ??= String(options.logLevel ?? 3);
-  env.TF_FORCE_GPU_ALLOW_GROWTH ??= String(options.memoryGrowth ?? true);
-  if (options.threads !== undefined) {
-    env.TF_NUM_INTRAOP_THREADS = String(options.threads);
-    env.TF_NUM_INTEROP_THREADS = String(options.threads);
+  const process = nodeProcess();
+  if (process === null) {
+    throw new KernelError(
+      `backend "native": expected Node, received another host. Use the backend "wasm".`,
+    );
   }
+  const found = place ?? findNative();
+  if (found === null) throw missingInstallation(nativePrefix(process.env));
+  applyOptions(options, process.env);
   const util = process.getBuiltinModule("node:util") as Record<string, unknown>;
   // Gone from Node 23 on; the package still calls it.
-  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  const prefix = nativePrefix(env);
-  const fs = process.getBuiltinModule("node:fs") as Files;
-  const Module = process.getBuiltinModule("node:module") as ModuleClass;
-  let text: string;
+  util["isNullOrUndefined"] ??= (value: unknown) => value === null || value === undefined;
   try {
-    text = fs.readFileSync(`${prefix}/installation.json`, "utf8");
+    loadPackage(found, process.getBuiltinModule("node:module") as unknown as ModuleClass);
   } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
+    const isOurs = found.kind === "recorded";
     throw new KernelError(
-      `backend "native": expected an installation in ${prefix}, received none. ` +
-        `Run "tfjs-qat native install", or use the backend "wasm".`,
+      `backend "native": expected ${found.folder} to load, received "${reason}". ` +
+        (isOurs ? `Run "tfjs-qat native install" again` : `Reinstall that package`) +
+        `, or use the backend "wasm".`,
       { cause },
     );
   }
-  const folder = `${prefix}/${(JSON.parse(text) as { package: string }).package}`;
-  loadPackage(fs.realpathSync(folder), Module);
+}
+
+/** Threads that TensorFlow uses in this process, once it is loaded. */
+export function nativeThreads(): number {
+  const process = nodeProcess()!;
+  const os = process.getBuiltinModule("node:os") as { availableParallelism(): number };
+  return Number(process.env["TF_NUM_INTRAOP_THREADS"]) || os.availableParallelism();
+}
+
+/** TensorFlow reads its settings from the environment; what the user has set there stays. */
+function applyOptions(options: NativeOptions, env: Record<string, string | undefined>): void {
+  const { threads, memoryGrowth, logLevel } = options;
+  if (logLevel !== undefined) env["TF_CPP_MIN_LOG_LEVEL"] = String(logLevel);
+  else env["TF_CPP_MIN_LOG_LEVEL"] ??= "3";
+  if (memoryGrowth !== undefined) env["TF_FORCE_GPU_ALLOW_GROWTH"] = String(memoryGrowth);
+  else env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
+  if (threads === undefined) return;
+  env["TF_NUM_INTRAOP_THREADS"] = String(threads);
+  env["TF_NUM_INTEROP_THREADS"] = String(threads);
 }
 
 /** Runs the package's main file with our TensorFlow.js in place of one of its own. */
-function loadPackage(folder: string, Module: ModuleClass): void {
+function loadPackage({ folder, binding }: NativePlace, Module: ModuleClass): void {
   const ours = Module.createRequire(import.meta.url);
   const original = Module._load;
   Module._load = function (request, parent, isMain) {
-    if (parent?.filename?.startsWith(folder) === true) {
+    if (parent?.filename?.startsWith(`${folder}/`) === true) {
       if (/^@tensorflow\/tfjs(-core)?$/.test(request)) return ours("@tensorflow/tfjs");
-      if (request === "@mapbox/node-pre-gyp") {
-        return { find: () => `${folder}/lib/napi-v8/tfjs_binding.node` };
-      }
+      if (request === "@mapbox/node-pre-gyp") return { find: () => binding };
     }
     return original(request, parent, isMain);
   };
+  const theirs = Module.createRequire(`${folder}/package.json`);
   try {
-    Module.createRequire(`${folder}/package.json`)(folder);
+    quietStart(theirs, binding);
+    theirs(folder);
   } finally {
     Module._load = original;
+  }
+}
+
+/** TensorFlow's libraries print while they are loaded; installations of ours have a quiet way. */
+function quietStart(theirs: Require, binding: string): void {
+  try {
+    theirs(binding.replace(/[^/]*$/, "quiet_start.node"));
+  } catch {
+    // A stock package: it says what it says.
   }
 }
