@@ -20,7 +20,7 @@ export interface ModelScorer extends StepScorer<DecodeState> {
  * Batches that are decoded without capturing anything. A graph costs what it saves in about 100 steps:
  * text that ends before would only be slower. docs/performance.md has the figures.
  */
-const EAGER_BATCHES = 32;
+const EAGER_BATCHES = 16;
 
 /**
  * The scorer of a model in evaluation. On native the steps of a long text are captured as graphs.

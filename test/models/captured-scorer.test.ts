@@ -8,7 +8,7 @@ import type { DecodeOptions } from "../../src/decode/decode-options.ts";
 import type { Hypothesis } from "../../src/decode/hypothesis.ts";
 import { sampleOutputs } from "../../src/decode/sampling.ts";
 import type { StepScorer } from "../../src/decode/step-scorer.ts";
-import { createCapturedScorer } from "../../src/models/captured-scorer.ts";
+import { type BlockModel, createCapturedScorer } from "../../src/models/captured-scorer.ts";
 import { createModelScorer } from "../../src/models/scorer.ts";
 import type { Transformer } from "../../src/models/transformer.ts";
 import { createPass, disposePass, type Pass } from "../../src/quant/pass.ts";
@@ -133,30 +133,34 @@ describe.skipIf(!hasNative)("captured decoding", () => {
     model.dispose();
   });
 
-  it.each(["float", "int8"] as const)("translates as eager decoding does: %s", (form) => {
-    const { model: float, task } = loadModel("pretrained/transformer-lohelp");
-    const model = form === "float" ? (float as Transformer) : loadQuantizedLohelp();
-    const lines = readFileSync("data/lohelp-en-de/dev.en", "utf8").split("\n").slice(0, 50);
-    const sources = lines.map((line) => task.source.encode(line));
-    const pass = createPass({ products: "codes" });
-    const scorer = createCapturedScorer(model, pass, 1);
-    const eager = createModelScorer(model, "codes", Infinity);
-    for (const method of ["greedy", "beam"] as const) {
-      const options = { method, special: task.special, beamSize: 4, lengthPenalty: 0.6 };
-      const expected = search(eager, options, sources);
-      // A probability's code may be a neighbour where a float sum differs in its last bit.
-      for (let i = 0; i < 2; i++) {
-        const within = form === "float" ? 1e-4 : 0.05;
-        expectSame(search(scorer, options, sources), expected, within);
+  it.each(["float", "int8"] as const)(
+    "translates as eager decoding does: %s",
+    (form) => {
+      const { model: float, task } = loadModel("pretrained/transformer-lohelp");
+      const model = form === "float" ? (float as BlockModel) : loadQuantizedLohelp();
+      const lines = readFileSync("data/lohelp-en-de/dev.en", "utf8").split("\n").slice(0, 50);
+      const sources = lines.map((line) => task.source.encode(line));
+      const pass = createPass({ products: "codes" });
+      const scorer = createCapturedScorer(model, pass, 1);
+      const eager = createModelScorer(model, "codes", Infinity);
+      for (const method of ["greedy", "beam"] as const) {
+        const options = { method, special: task.special, beamSize: 4, lengthPenalty: 0.6 };
+        const expected = search(eager, options, sources);
+        // A probability's code may be a neighbour where a float sum differs in its last bit.
+        for (let i = 0; i < 2; i++) {
+          const within = form === "float" ? 1e-4 : 0.05;
+          expectSame(search(scorer, options, sources), expected, within);
+        }
       }
-    }
-    for (const { fallback, graphs } of scorer.reports()) {
-      expect(fallback).toBe(null);
-      expect(graphs).toBeLessThanOrEqual(32);
-    }
-    scorer.close();
-    eager.close();
-    disposePass(pass);
-    for (const each of new Set([model, float])) each.dispose();
-  }, 120_000);
+      for (const { fallback, graphs } of scorer.reports()) {
+        expect(fallback).toBe(null);
+        expect(graphs).toBeLessThanOrEqual(32);
+      }
+      scorer.close();
+      eager.close();
+      disposePass(pass);
+      for (const each of new Set([model, float])) each.dispose();
+    },
+    120_000,
+  );
 });
