@@ -18,7 +18,7 @@ export interface ModelScorer extends StepScorer<DecodeState> {
 
 /**
  * Batches that are decoded without capturing anything. A graph costs what it saves in about 100 steps:
- * text that ends before would only be slower. docs/performance.md has the figures.
+ * text that ends before would only be slower. See docs/adr/0010-captured-decoding.md.
  */
 const EAGER_BATCHES = 16;
 

@@ -16,8 +16,6 @@ import { firstRows, gatherRows, rowsAfterStep, type StateRows } from "./state-ro
 import { parseTransformerParams, type TransformerParams } from "./transformer-params.ts";
 import { embed, makeParts, type Modality, type TransformerArgs } from "./transformer-parts.ts";
 
-export type { TransformerArgs } from "./transformer-parts.ts";
-
 /** The Transformer. Its variables carry NeurST's names. */
 export class Transformer implements Seq2SeqModel {
   readonly className = "Transformer";
