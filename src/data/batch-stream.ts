@@ -138,17 +138,23 @@ export class BatchStream {
 /**
  * Every example once, for evaluation: sorted by length so that batches hold little padding, at most
  * `size` in a batch. `Batch.indices` tells which is which.
+ * @param granularity pads both sides of a batch to one length, a multiple of this; 0 pads each side to
+ *   its longest sentence. Few lengths make few shapes where steps are captured
  */
 export function* evaluationBatches(
   examples: readonly PairExample[],
   size: number,
   ids: BatchIds,
+  granularity = 0,
 ): Generator<Batch, void, undefined> {
   const longer = (i: number): number =>
     Math.max(examples[i]!.source.length, examples[i]!.target.length);
   const order = Int32Array.from(examples.keys()).sort((a, b) => longer(a) - longer(b) || a - b);
   for (let start = 0; start < order.length; start += size) {
-    yield makeBatch(examples, order.subarray(start, start + size), ids);
+    const indices = order.subarray(start, start + size);
+    const least = Math.ceil(longer(indices.at(-1)!) / granularity) * granularity;
+    const both = granularity === 0 ? undefined : { source: least, target: least };
+    yield makeBatch(examples, indices, ids, both);
   }
 }
 

@@ -1,6 +1,7 @@
 /** From what a recorder noted to a graph with its state inside. */
 import { GRAPH_DTYPES, type GraphAttribute, type GraphNode } from "../formats/graph-def.ts";
 import type { RecordedUpdate } from "./recorder.ts";
+import { keepDivisions } from "./keep-divisions.ts";
 import { simplify } from "./simplify.ts";
 
 /** A value that stays inside the session between runs. */
@@ -57,7 +58,7 @@ export function buildGraph(spec: GraphSpec): GraphNode[] {
   const { inputs, outputs, nodes, xla } = spec;
   const { states, updates } = withUpdatesInPlace(spec);
   const writes = states.flatMap(({ written }, i) => (written === null ? [] : [`^state${i}/write`]));
-  const step = xla ? nodes.map(compiled) : nodes;
+  const step = keepDivisions(xla ? nodes.map(compiled) : nodes);
   const all = [
     constant("one"),
     ...inputs.map((input, i) => placeholder(GRAPH_NAMES.input(i), input)),

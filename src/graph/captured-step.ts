@@ -25,6 +25,11 @@ export interface CaptureOptions {
   readonly eager?: boolean;
   /** Most graphs kept; the one unused for the longest time makes room [default: 32]. */
   readonly maxShapes?: number;
+  /**
+   * Runs without a graph that a shape must have had before it is captured [default: 0]. What a capture
+   * costs comes back after some runs only: more pays where many shapes are seen few times.
+   */
+  readonly captureAfter?: number;
   /** Told once why the step runs without a graph, and how long each capture took. */
   readonly onNotice?: (line: string) => void;
 }
@@ -46,6 +51,8 @@ const DEFAULT_MAX_SHAPES = 32;
 const MAX_TRACES = 4;
 
 interface Shape {
+  /** Runs without a graph. */
+  runs: number;
   /** The trace that the graph was made from, until another one has confirmed it. */
   trace: Trace | null;
   traces: number;
@@ -68,9 +75,9 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   /** @param step see {@link captureStep} */
   constructor(step: (...inputs: I) => R, options: CaptureOptions = {}) {
     const { name = "step", xla = false, maxShapes = DEFAULT_MAX_SHAPES } = options;
-    const { eager = false, onNotice } = options;
+    const { captureAfter = 0, eager = false, onNotice } = options;
     this.#step = step;
-    this.#options = { name, xla, maxShapes, eager };
+    this.#options = { name, xla, maxShapes, captureAfter, eager };
     this.#notice = onNotice ?? (() => undefined);
   }
 
@@ -97,13 +104,17 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
     const backend = this.#backend();
     if (backend === null) return this.#runEagerly(inputs);
     const key = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
-    const shape = this.#shapes.get(key) ?? { trace: null, traces: 0, graph: null };
+    const shape = this.#shapes.get(key) ?? { runs: 0, trace: null, traces: 0, graph: null };
     // Last in the map is last used.
     this.#shapes.delete(key);
     this.#shapes.set(key, shape);
     if (shape.graph?.isValid() === false) {
       shape.graph.dispose();
       shape.graph = null;
+    }
+    if (shape.graph === null && shape.runs < this.#options.captureAfter) {
+      shape.runs++;
+      return this.#runEagerly(inputs);
     }
     if (shape.graph === null || (!this.#isConfirmed && shape.trace !== null)) {
       const result = this.#rehearse(backend, shape, inputs);

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { attentionSoftmax } from "../ops/attention-softmax.ts";
 import { gatherHeads, type KeptKeys, type KeptMemory } from "../ops/cached-attention.ts";
+import { writeCells } from "../ops/cell-blocks.ts";
 import { joinHeads } from "../ops/heads.ts";
 import type { Pass } from "../quant/pass.ts";
 import { QuantDense } from "./dense.ts";
@@ -32,6 +33,16 @@ export interface Visibility {
   readonly keyLengths: tf.Tensor1D | null;
   /** True hides later keys. */
   readonly causal: boolean;
+}
+
+/** What earlier steps have left to one layer, in blocks; see `ops/cell-blocks.ts`. */
+export interface PastBlocks {
+  /** [BLOCK_STEPS · capacity, 2 · units] each; the last one has room for this step. */
+  readonly blocks: readonly tf.Tensor2D[];
+  /** int32 [rows, BLOCK_STEPS · blocks], this step included. */
+  readonly places: tf.Tensor2D;
+  /** int32 scalar: the number of steps before. */
+  readonly position: tf.Scalar;
 }
 
 /** What both kinds of attention share: quantizers, the result's map, and the attention itself. */
@@ -174,6 +185,30 @@ export class SelfAttention extends Attention {
     const left = keepColumns(projection, 2 * this.units, grids, pass);
     const kept = { steps: [...past, left], ancestors };
     return { output: this.attendToKept(projection, kept, this.units, grids, pass), left };
+  }
+
+  /**
+   * One more token of each row, with a past of fixed shapes.
+   * @param x [rows, 1, width]
+   * @returns [rows, 1, units], and the last block with what this step leaves
+   */
+  attendToBlocks(
+    x: tf.Tensor,
+    { blocks, places, position }: PastBlocks,
+    pass: Pass,
+  ): { output: tf.Tensor; left: tf.Tensor2D } {
+    const grids = this.gridsIn(this.#qkvTransform, this.#qkvTransform, pass);
+    const projection = this.#qkvTransform.project(x, pass);
+    const rows = projection.shape[0];
+    const own = tf.slice(projection, [0, this.units], [rows, 2 * this.units]);
+    const left = writeCells(blocks.at(-1)!, own, position);
+    const one = tf.ones<tf.Rank.R1>([rows], "int32");
+    const kept = {
+      blocks: [...blocks.slice(0, -1), left],
+      places,
+      steps: tf.add<tf.Tensor1D>(one, position),
+    };
+    return { output: this.attendToKept(projection, kept, 0, grids, pass), left };
   }
 
   /** Under the host: every position sees every other. */

@@ -46,7 +46,7 @@ export class QuantDense extends QuantLayer {
     const kernel = this.weightOperand(this.#kernel, pass) as tf.Tensor2D;
     const options = { name: `${this.name}/product`, pass };
     const bias = this.#bias.read() as tf.Tensor1D;
-    const rows = linearProduct(asRows(x), kernel, bias, options);
+    const rows = linearProduct(asRows(x, pass), kernel, bias, options);
     const y = tf.reshape(activate(rows, this.activation), [...x.shape.slice(0, -1), this.units]);
     return this.quantizeOutput ? this.quant(y, "output", pass) : y;
   }

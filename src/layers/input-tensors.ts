@@ -1,6 +1,7 @@
 /** What the host hands to `call` and `build`: one item, or a list of them. */
 import type * as tf from "@tensorflow/tfjs";
 import { ShapeError } from "../errors.ts";
+import type { Pass } from "../quant/pass.ts";
 
 /** The only tensor of a layer with one input. */
 export function onlyTensor(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
@@ -29,7 +30,11 @@ export function lastWidth(where: string, shapes: tf.Shape | tf.Shape[]): number 
   return width;
 }
 
-/** x as rows of its last axis, [rows, width]; keeps the data, and so the tensor's grid. */
-export function asRows(x: tf.Tensor): tf.Tensor2D {
-  return x.reshape([-1, x.shape.at(-1)!]);
+/** x as rows of its last axis, [rows, width], on the grid of x. */
+export function asRows(x: tf.Tensor, pass: Pass): tf.Tensor2D {
+  const rows: tf.Tensor2D = x.reshape([-1, x.shape.at(-1)!]);
+  const grid = pass.grids.get(x.dataId);
+  // Not every backend shares the data of a tensor with its other shapes.
+  if (grid !== undefined) pass.grids.set(rows.dataId, grid);
+  return rows;
 }

@@ -75,14 +75,14 @@ export class MultiHeadDense extends QuantLayer {
 
   /** @param x [..., width] @returns [..., parts·units], quantized */
   transform(x: tf.Tensor, pass: Pass): tf.Tensor {
-    const y = this.quant(this.#linear(x, pass), "output", pass);
-    return tf.reshape(y, [...x.shape.slice(0, -1), this.units * this.parts]);
+    const shape = [...x.shape.slice(0, -1), this.units * this.parts];
+    return this.quant(tf.reshape(this.#linear(x, pass), shape), "output", pass);
   }
 
   #linear(x: tf.Tensor, pass: Pass): tf.Tensor2D {
     const kernel = this.weightOperand(this.#kernel, pass) as tf.Tensor2D;
     const options = { name: `${this.name}/product`, pass };
-    return linearProduct(asRows(x), kernel, this.#bias.read() as tf.Tensor1D, options);
+    return linearProduct(asRows(x, pass), kernel, this.#bias.read() as tf.Tensor1D, options);
   }
 
   /** Under the host: [..., parts·units], heads side by side. */

@@ -5,6 +5,7 @@ import { ShapeError } from "../errors.ts";
 import type { Pass } from "../quant/pass.ts";
 import { embeddingNormal } from "./initial-weights.ts";
 import { firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
+import { keepIn } from "./pass-cache.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 export interface PositionEmbeddingArgs extends QuantLayerArgs {
@@ -15,6 +16,17 @@ export interface PositionEmbeddingArgs extends QuantLayerArgs {
   /** Keeps the sinusoids in a variable that is not trained [default: false]. */
   readonly sinusoidsAsVariable?: boolean;
 }
+
+/** A position that a captured step is given as a tensor. */
+export interface GivenPosition {
+  /** int32 scalar. */
+  readonly at: tf.Scalar;
+  /** It is below this; decides the size of a table of sinusoids. */
+  readonly limit: number;
+}
+
+/** Sinusoids for given positions are made for a multiple of this many. */
+const TABLE_STEP = 512;
 
 /** Adds the vector of each position. A table is quantized; computed sinusoids are not. */
 export class PositionEmbedding extends QuantLayer {
@@ -51,6 +63,11 @@ export class PositionEmbedding extends QuantLayer {
     super.build(inputShape);
   }
 
+  /** Whether positions have an end: that of a table in a variable. */
+  get isTable(): boolean {
+    return this.timing === "emb" || this.sinusoidsAsVariable;
+  }
+
   protected override channelAxis(): number {
     return 0;
   }
@@ -62,8 +79,34 @@ export class PositionEmbedding extends QuantLayer {
    */
   addPositions(x: tf.Tensor, start: number, pass: Pass): tf.Tensor {
     const [, time, width] = x.shape as [number, number, number];
-    const scaled = this.timing === "sinusoids" ? tf.mul(x, Math.sqrt(width)) : x;
-    return tf.add(scaled, this.#positions(start, time, width, pass));
+    return tf.add(this.#scaled(x), this.#positions(start, time, width, pass));
+  }
+
+  /**
+   * The same for one position that is a tensor.
+   * @param x [batch, 1, width]
+   * @returns x (times √width for sinusoids) plus the vector of the position
+   */
+  addGivenPosition(x: tf.Tensor, { at, limit }: GivenPosition, pass: Pass): tf.Tensor {
+    const table =
+      this.#table === null
+        ? this.#sinusoids(Math.ceil(limit / TABLE_STEP) * TABLE_STEP, x.shape.at(-1)!, pass)
+        : this.quantWeight(this.#table, pass);
+    return tf.add(this.#scaled(x), tf.gather(table, at));
+  }
+
+  #scaled(x: tf.Tensor): tf.Tensor {
+    return this.timing === "sinusoids" ? tf.mul(x, Math.sqrt(x.shape.at(-1)!)) : x;
+  }
+
+  #sinusoids(rows: number, width: number, pass: Pass): tf.Tensor {
+    const key = `${this.name}/${rows}`;
+    let table = pass.tables.get(key);
+    if (table === undefined) {
+      table = keepIn(pass, tf.tensor2d(sinusoidTable(rows, width), [rows, width]));
+      pass.tables.set(key, table);
+    }
+    return table;
   }
 
   #positions(start: number, time: number, width: number, pass: Pass): tf.Tensor2D {

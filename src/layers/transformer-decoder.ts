@@ -1,24 +1,48 @@
 /** The stack of a Transformer's decoder. */
 import type * as tf from "@tensorflow/tfjs";
 import type { Pass } from "../quant/pass.ts";
-import { CrossAttention, type SelfAttention } from "./attention.ts";
+import { CrossAttention, type PastBlocks, type SelfAttention } from "./attention.ts";
 import type { FeedForward } from "./feed-forward.ts";
 import type { PrePostWrapper } from "./pre-post-wrapper.ts";
 import type { CallArgs } from "./quant-layer.ts";
 import { TransformerStack } from "./transformer-encoder.ts";
 
-/** What the decoder remembers between steps; see `ops/cached-attention.ts`. */
-export interface DecoderCache {
-  /** For each layer what each step so far has left. */
-  readonly past: readonly (readonly tf.Tensor2D[])[];
+/** What the decoder keeps of the source; see `ops/cached-attention.ts`. */
+interface DecoderMemory {
   /** For each layer what it keeps of the encoder's result. */
   readonly memory: readonly tf.Tensor3D[];
   /** int32 [sentences]: how many positions of the memory are real. */
   readonly lengths: tf.Tensor1D;
   /** int32 [rows]: the sentence of each row. */
   readonly sentences: tf.Tensor1D;
+}
+
+/** What the decoder remembers between steps. */
+export interface DecoderCache extends DecoderMemory {
+  /** For each layer what each step so far has left. */
+  readonly past: readonly (readonly tf.Tensor2D[])[];
   /** int32 [rows, steps], the next one included: each row's row in what each step left. */
   readonly ancestors: tf.Tensor2D;
+}
+
+/** The same in blocks of fixed shape. */
+export interface DecoderBlocks extends DecoderMemory, Pick<PastBlocks, "places" | "position"> {
+  /** For each layer its blocks. */
+  readonly blocks: readonly (readonly tf.Tensor2D[])[];
+}
+
+/** A layer's attention to what steps before have left. */
+type AttendToPast = (
+  layer: SelfAttention,
+  index: number,
+  x: tf.Tensor,
+) => { output: tf.Tensor; left: tf.Tensor2D };
+
+/** One more position of each row: its vectors, and what each layer leaves of it. */
+interface DecodedStep {
+  /** [rows, 1, hiddenSize], for use in products. */
+  readonly output: tf.Tensor;
+  readonly left: tf.Tensor2D[];
 }
 
 interface DecoderLayer {
@@ -83,24 +107,34 @@ export class TransformerDecoder extends TransformerStack {
    * @param x [rows, 1, hiddenSize], embedded
    * @returns [rows, 1, hiddenSize], for use in products, and what each layer leaves of this step
    */
-  decodeStep(
-    x: tf.Tensor,
-    cache: DecoderCache,
-    pass: Pass,
-  ): { output: tf.Tensor; left: tf.Tensor2D[] } {
-    const { ancestors, sentences, lengths } = cache;
+  decodeStep(x: tf.Tensor, cache: DecoderCache, pass: Pass): DecodedStep {
+    const { past, ancestors } = cache;
+    const attend: AttendToPast = (layer, i, z) => layer.attendToPast(z, past[i]!, ancestors, pass);
+    return this.#step(x, cache, attend, pass);
+  }
+
+  /** The same in blocks: what each layer leaves is its last block with this step in it. */
+  decodeInBlocks(x: tf.Tensor, cache: DecoderBlocks, pass: Pass): DecodedStep {
+    const { blocks, places, position } = cache;
+    const attend: AttendToPast = (layer, i, z) =>
+      layer.attendToBlocks(z, { blocks: blocks[i]!, places, position }, pass);
+    return this.#step(x, cache, attend, pass);
+  }
+
+  #step(x: tf.Tensor, kept: DecoderMemory, attend: AttendToPast, pass: Pass): DecodedStep {
+    const { sentences, lengths } = kept;
     let y = this.prepare(x, pass);
     const left = this.#layers.map((layer, i) => {
       const { selfAttention: self, crossAttention: cross, ffn } = layer;
       let own: tf.Tensor2D;
       const attendToPast = (z: tf.Tensor): tf.Tensor => {
-        const step = self.layer.attendToPast(z, cache.past[i]!, ancestors, pass);
+        const step = attend(self.layer, i, z);
         own = step.left;
         return step.output;
       };
       y = self.wrap(y, attendToPast, pass);
-      const kept = { memory: cache.memory[i]!, sentences, lengths };
-      y = cross.wrap(y, (z) => cross.layer.attendToKeptMemory(z, kept, pass), pass);
+      const memory = { memory: kept.memory[i]!, sentences, lengths };
+      y = cross.wrap(y, (z) => cross.layer.attendToKeptMemory(z, memory, pass), pass);
       y = ffn.wrap(y, (z) => ffn.layer.transform(z, pass), pass);
       return own!;
     });

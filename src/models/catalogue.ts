@@ -1,7 +1,8 @@
 /** The models by name, as `model.class` of a configuration gives it. */
 import { UnknownNameError } from "../errors.ts";
 import type { Seq2SeqModel } from "./model.ts";
-import { Transformer, type TransformerArgs } from "./transformer.ts";
+import type { TransformerArgs } from "./transformer-parts.ts";
+import { Transformer } from "./transformer.ts";
 
 /** Makes each known model; caller disposes. */
 export const MODEL_CATALOGUE = {

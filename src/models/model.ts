@@ -2,6 +2,7 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { QuantLayer } from "../layers/quant-layer.ts";
 import type { Pass } from "../quant/pass.ts";
+import type { StepsInBlocks } from "./block-step.ts";
 import type { StateRows } from "./state-rows.ts";
 
 /**
@@ -11,6 +12,8 @@ import type { StateRows } from "./state-rows.ts";
 export interface DecodeState {
   readonly tensors: Readonly<Record<string, readonly tf.Tensor[]>>;
   readonly rows: StateRows;
+  /** Whether layers keep their past in blocks; see block-state.ts [default: false]. */
+  readonly isInBlocks?: boolean;
 }
 
 export interface Seq2SeqModel {
@@ -52,5 +55,7 @@ export interface Seq2SeqModel {
   /** Rows of a state by index (repeats and drops allowed). Consumes `state`. */
   gatherState(state: DecodeState, rows: Int32Array): DecodeState;
   disposeState(state: DecodeState): void;
+  /** Steps that can be captured, where the model has them; see captured-scorer.ts. */
+  readonly inBlocks?: StepsInBlocks;
   dispose(): void;
 }

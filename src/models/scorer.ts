@@ -1,12 +1,14 @@
 /** A sequence-to-sequence model as decoders see it: arrays in, log-probabilities out. */
 import * as tf from "@tensorflow/tfjs";
-import type { RowCandidates } from "../core/top-candidates.ts";
 import type { StepScorer } from "../decode/step-scorer.ts";
-import { DataError } from "../errors.ts";
+import { nativeBackend } from "../graph/native-backend.ts";
 import { logSoftmax } from "../ops/log-softmax.ts";
 import { topCandidates } from "../ops/top-candidates.ts";
 import { createPass, disposePass, type Pass } from "../quant/pass.ts";
+import { createCapturedScorer, type BlockModel } from "./captured-scorer.ts";
 import type { DecodeState, Seq2SeqModel } from "./model.ts";
+import { readCandidates } from "./read-candidates.ts";
+import { lengthsOf, paddedIds } from "./source-tensors.ts";
 
 /** A model's scorer. It quantizes each weight once, so no weight may change while it is in use. */
 export interface ModelScorer extends StepScorer<DecodeState> {
@@ -15,15 +17,47 @@ export interface ModelScorer extends StepScorer<DecodeState> {
 }
 
 /**
- * The scorer of a model in evaluation.
+ * Batches that are decoded without capturing anything. A graph costs what it saves in about 100 steps:
+ * text that ends before would only be slower. See docs/adr/0010-captured-decoding.md.
+ */
+const EAGER_BATCHES = 16;
+
+/**
+ * The scorer of a model in evaluation. On native the steps of a long text are captured as graphs.
  * @param products `codes` multiplies integer codes where a product's operands are quantized;
  *   `values` multiplies dequantized values, as training does
+ * @param eagerBatches batches that are decoded before the first capture
  */
 export function createModelScorer(
   model: Seq2SeqModel,
   products: Pass["products"] = "codes",
+  eagerBatches = EAGER_BATCHES,
 ): ModelScorer {
   const pass = createPass({ products });
+  const eager = eagerScorer(model, pass);
+  const close = (): void => {
+    disposePass(pass);
+  };
+  if (nativeBackend() === null || model.inBlocks === undefined) return { ...eager, close };
+  const captured = createCapturedScorer(model as BlockModel, pass);
+  let batches = 0;
+  const ofState = (state: DecodeState) => (state.isInBlocks === true ? captured : eager);
+  return {
+    ...eager,
+    start: (sources) => (batches++ < eagerBatches ? eager : captured).start(sources),
+    step: (state, ids) => ofState(state).step(state, ids),
+    stepTop: (state, ids, scoring, size) => ofState(state).stepTop(state, ids, scoring, size),
+    close() {
+      captured.close();
+      close();
+    },
+  };
+}
+
+type TopScorer = Required<StepScorer<DecodeState>>;
+
+/** A scorer in a pass that captures nothing. */
+function eagerScorer(model: Seq2SeqModel, pass: Pass): TopScorer {
   /** One step, of whose logits `read` makes arrays. */
   const advance = <T>(
     state: DecodeState,
@@ -58,7 +92,7 @@ export function createModelScorer(
     },
     stepTop(state, ids, scoring, size) {
       const { result, state: next } = advance(state, ids, (logits) =>
-        readCandidates(topCandidates(logits, scoring, size)),
+        readCandidates(topCandidates(logits, scoring, size), ids.length),
       );
       return { best: result, state: next };
     },
@@ -66,17 +100,6 @@ export function createModelScorer(
     dispose(state) {
       model.disposeState(state);
     },
-    close() {
-      disposePass(pass);
-    },
-  };
-}
-
-function readCandidates([tokens, logProbs, scores]: readonly tf.Tensor[]): RowCandidates {
-  return {
-    tokens: Int32Array.from(tokens!.dataSync()),
-    logProbs: Float32Array.from(logProbs!.dataSync()),
-    scores: Float32Array.from(scores!.dataSync()),
   };
 }
 
@@ -86,27 +109,4 @@ function withTensors<T>(tensors: tf.Tensor[], use: (tensors: tf.Tensor[]) => T):
   } finally {
     tf.dispose(tensors);
   }
-}
-
-/** [batch, longest], each row padded with its own last id. */
-function paddedIds(sources: readonly Int32Array[]): tf.Tensor2D {
-  const time = Math.max(...sources.map((ids) => ids.length));
-  if (!(time > 0) || sources.some((ids) => ids.length === 0)) {
-    throw new DataError(
-      `decode: expected source sentences of one id or more, received an empty one. ` +
-        `Give each sentence its end-of-sentence id.`,
-    );
-  }
-  const padded = new Int32Array(sources.length * time);
-  sources.forEach((ids, row) => {
-    padded.fill(ids.at(-1)!, row * time, (row + 1) * time).set(ids, row * time);
-  });
-  return tf.tensor2d(padded, [sources.length, time], "int32");
-}
-
-function lengthsOf(sources: readonly Int32Array[]): tf.Tensor1D {
-  return tf.tensor1d(
-    Int32Array.from(sources, (ids) => ids.length),
-    "int32",
-  );
 }

@@ -1,44 +1,20 @@
 /** NeurST's Transformer: an encoder-decoder model with attention, and its step-by-step decoding. */
 import * as tf from "@tensorflow/tfjs";
-import { ConfigError } from "../errors.ts";
-import { activationOf } from "../layers/activation.ts";
-import { QuantDense } from "../layers/dense.ts";
-import { TokenEmbedding } from "../layers/embedding.ts";
 import { asRows } from "../layers/input-tensors.ts";
-import { PositionEmbedding } from "../layers/position-embedding.ts";
+import type { QuantDense } from "../layers/dense.ts";
 import type { QuantLayer } from "../layers/quant-layer.ts";
-import { type DecoderCache, TransformerDecoder } from "../layers/transformer-decoder.ts";
-import { TransformerEncoder, type StackArgs } from "../layers/transformer-encoder.ts";
+import type { DecoderCache, TransformerDecoder } from "../layers/transformer-decoder.ts";
+import type { TransformerEncoder } from "../layers/transformer-encoder.ts";
+import { BLOCK_STEPS } from "../ops/cell-blocks.ts";
 import type { QuantConfig } from "../quant/config.ts";
 import type { Pass } from "../quant/pass.ts";
 import { QuantPolicy } from "../quant/policy.ts";
-import { ROOT_SCOPE, shortPath } from "./layer-paths.ts";
+import type { BlockStep, StepsInBlocks } from "./block-step.ts";
+import { shortPath } from "./layer-paths.ts";
 import type { DecodeState, Seq2SeqModel } from "./model.ts";
 import { firstRows, gatherRows, rowsAfterStep, type StateRows } from "./state-rows.ts";
-import {
-  embeddingDim,
-  parseTransformerParams,
-  stackParams,
-  timingOf,
-  type TransformerParams,
-} from "./transformer-params.ts";
-
-export interface TransformerArgs {
-  /** NeurST's dotted `model.params`; missing ones get their defaults. */
-  readonly params: unknown;
-  readonly sourceVocabSize: number;
-  readonly targetVocabSize: number;
-  /** Null for a float model. */
-  readonly quantConfig: QuantConfig | null;
-  /** Seed of initial weights. */
-  readonly seed: number;
-}
-
-/** Token vectors and positions of one side. */
-interface Modality {
-  readonly embedding: TokenEmbedding;
-  readonly positions: PositionEmbedding | null;
-}
+import { parseTransformerParams, type TransformerParams } from "./transformer-params.ts";
+import { embed, makeParts, type Modality, type TransformerArgs } from "./transformer-parts.ts";
 
 /** The Transformer. Its variables carry NeurST's names. */
 export class Transformer implements Seq2SeqModel {
@@ -54,6 +30,7 @@ export class Transformer implements Seq2SeqModel {
   readonly #decoder: TransformerDecoder;
   readonly #softmax: QuantDense | null;
   readonly #topLayers: readonly QuantLayer[];
+  readonly inBlocks: StepsInBlocks;
 
   /** @throws {ConfigError} for parameters or overrides that do not fit */
   constructor(args: TransformerArgs) {
@@ -74,6 +51,13 @@ export class Transformer implements Seq2SeqModel {
     this.#topLayers = [...new Set([...modalities, encoder, decoder, softmax])].filter(
       (layer) => layer !== null,
     );
+    const positions = target.positions;
+    this.inBlocks = {
+      layers: params["decoder.num_layers"],
+      cellWidth: 2 * params["decoder.hidden_size"],
+      mostSteps: positions?.isTable === true ? positions.maxPositions : Infinity,
+      step: (step, pass) => this.#stepInBlocks(step, pass),
+    };
     this.variables = new Map(this.layers().flatMap((layer) => [...layer.namedVariables()]));
     try {
       policy.assertAllMatched();
@@ -133,8 +117,16 @@ export class Transformer implements Seq2SeqModel {
     }
   }
 
+  #stepInBlocks(step: BlockStep, pass: Pass): ReturnType<StepsInBlocks["step"]> {
+    const token = tf.expandDims<tf.Tensor2D>(step.ids, 1);
+    const limit = BLOCK_STEPS * step.blocks[0]!.length;
+    const x = embed(this.#target, token, { at: step.position, limit }, pass);
+    const { output, left } = this.#decoder.decodeInBlocks(x, step, pass);
+    return { logits: this.#project(output, pass), left };
+  }
+
   gatherState(state: DecodeState, rows: Int32Array): DecodeState {
-    return { tensors: state.tensors, rows: gatherRows(state.rows, rows) };
+    return { ...state, rows: gatherRows(state.rows, rows) };
   }
 
   disposeState(state: DecodeState): void {
@@ -152,7 +144,7 @@ export class Transformer implements Seq2SeqModel {
 
   /** @param x [..., hiddenSize], the decoder's result @returns [rows, targetVocab] */
   #project(x: tf.Tensor, pass: Pass): tf.Tensor2D {
-    const rows = asRows(x);
+    const rows = asRows(x, pass);
     if (this.#softmax !== null) return this.#softmax.transform(rows, pass) as tf.Tensor2D;
     return this.#target.embedding.logits(rows, pass);
   }
@@ -170,117 +162,7 @@ export class Transformer implements Seq2SeqModel {
   }
 }
 
-/** Token vectors with positions: [batch, time] → [batch, time, width]. */
-function embed(
-  { embedding, positions }: Modality,
-  ids: tf.Tensor2D,
-  start: number,
-  pass: Pass,
-): tf.Tensor {
-  const vectors = embedding.embed(ids, pass);
-  return positions === null ? vectors : positions.addPositions(vectors, start, pass);
-}
-
 /** Keeps tensors beyond the caller's tidy, until they are disposed with their state. */
 function keepAll(tensors: readonly tf.Tensor[]): void {
   for (const tensor of tensors) tf.keep(tensor);
-}
-
-interface Parts {
-  readonly source: Modality;
-  readonly target: Modality;
-  readonly encoder: TransformerEncoder;
-  readonly decoder: TransformerDecoder;
-  readonly softmax: QuantDense | null;
-}
-
-function makeParts(params: TransformerParams, args: TransformerArgs, policy: QuantPolicy): Parts {
-  const { sourceVocabSize, targetVocabSize, seed } = args;
-  const common = { policy, seed };
-  const sharesSides = params["modality.share_source_target_embedding"];
-  const sharesSoftmax = params["modality.share_embedding_and_softmax_weights"];
-  if (sharesSides && sourceVocabSize !== targetVocabSize) {
-    throw new ConfigError(
-      `modality.share_source_target_embedding: expected vocabularies of one size, received ` +
-        `${sourceVocabSize} and ${targetVocabSize}. Use one vocabulary or set it to false.`,
-    );
-  }
-  const target = makeModality(params, "target", {
-    ...{ ...common, vocabSize: targetVocabSize, sharesSoftmax },
-    name: sharesSides ? "shared_symbol_modality" : "target_symbol_modality",
-  });
-  const source = sharesSides
-    ? target
-    : makeModality(params, "source", {
-        ...{ ...common, vocabSize: sourceVocabSize, sharesSoftmax: false },
-        name: "input_symbol_modality",
-      });
-  const monotonic = params["encoder.attention_monotonic"] ?? false;
-  const encoder = new TransformerEncoder({
-    ...{ ...common, ...stackArgs(params, "encoder"), monotonic },
-    name: `${ROOT_SCOPE}/TransformerEncoder`,
-  });
-  encoder.build([null, null, params["encoder.hidden_size"]]);
-  const decoder = new TransformerDecoder({
-    ...{ ...common, ...stackArgs(params, "decoder") },
-    name: `${ROOT_SCOPE}/TransformerDecoder`,
-  });
-  decoder.build([null, null, params["decoder.hidden_size"]]);
-  const softmax = sharesSoftmax
-    ? null
-    : new QuantDense({
-        ...{ ...common, units: targetVocabSize, quantizeOutput: false },
-        name: `${ROOT_SCOPE}/softmax_linear`,
-      });
-  softmax?.build([null, params["decoder.hidden_size"]]);
-  return { source, target, encoder, decoder, softmax };
-}
-
-function makeModality(
-  params: TransformerParams,
-  side: "source" | "target",
-  args: {
-    name: string;
-    policy: QuantPolicy;
-    seed: number;
-    vocabSize: number;
-    sharesSoftmax: boolean;
-  },
-): Modality {
-  const { name, policy, seed, vocabSize, sharesSoftmax } = args;
-  const dim = embeddingDim(params, side);
-  const timing = timingOf(params, side);
-  const wrapper = `${ROOT_SCOPE}/${name}_posenc_wrapper`;
-  const scope = timing === null ? `${ROOT_SCOPE}/${name}` : `${wrapper}/${name}`;
-  const embedding = new TokenEmbedding({
-    ...{ policy, seed, vocabSize, dim, sharesSoftmax },
-    name: `${scope}/${sharesSoftmax ? "shared" : "emb"}`,
-  });
-  embedding.build([null]);
-  if (timing === null) return { embedding, positions: null };
-  const settings = typeof timing === "string" ? { timing } : timing;
-  const positions = new PositionEmbedding({
-    ...{ policy, seed, timing: settings.timing },
-    maxPositions: settings.max_positions ?? 512,
-    sinusoidsAsVariable: settings.sinusoids_as_variable ?? false,
-    name: `${wrapper}/position_embeddings`,
-  });
-  positions.build([null, null, dim]);
-  return { embedding, positions };
-}
-
-function stackArgs(params: TransformerParams, stack: "encoder" | "decoder"): StackArgs {
-  const p = stackParams(params, stack);
-  return {
-    numLayers: p.num_layers,
-    hiddenSize: p.hidden_size,
-    numHeads: p.num_attention_heads,
-    filterSize: p.filter_size,
-    activation: activationOf(`model.params.${stack}.ffn_activation`, p.ffn_activation),
-    attentionDropoutRate: p.attention_dropout_rate,
-    ffnDropoutRate: p.ffn_dropout_rate,
-    postprocessDropoutRate: p.layer_postprocess_dropout_rate,
-    epsilon: p.layer_postprocess_epsilon,
-    postNormalize: p.post_normalize,
-  };
 }

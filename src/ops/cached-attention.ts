@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Rounding } from "../core/qtype.ts";
 import { attentionSoftmax } from "./attention-softmax.ts";
 import { codeProduct } from "./code-product.ts";
+import { placesInBlocks } from "./cell-blocks.ts";
 import { fakeQuant, fakeQuantCodes, type FakeQuantSpec } from "./fake-quant.ts";
 import { runKernel } from "./kernel.ts";
 
@@ -10,7 +11,7 @@ import { runKernel } from "./kernel.ts";
  * Cells: float32 values or codes, in which each position's `units` keys and then as many values
  * begin at a column that the options name; or codes narrow by {@link narrowCodes}.
  */
-export type KeptKeys = KeptPast | KeptMemory;
+export type KeptKeys = KeptPast | KeptBlocks | KeptMemory;
 
 /** A row's own past: each step left one tensor, and rows may come from other rows since. */
 export interface KeptPast {
@@ -18,6 +19,16 @@ export interface KeptPast {
   readonly steps: readonly tf.Tensor2D[];
   /** int32 [rows, steps]: the row of each step's tensor that is this row's. */
   readonly ancestors: tf.Tensor2D;
+}
+
+/** A row's own past in blocks of fixed shape; see `cell-blocks.ts`. For captured steps. */
+export interface KeptBlocks {
+  /** [BLOCK_STEPS · capacity, width] each, oldest first. */
+  readonly blocks: readonly tf.Tensor2D[];
+  /** int32 [rows, BLOCK_STEPS · blocks]: the row of its block that holds each step of each row. */
+  readonly places: tf.Tensor2D;
+  /** int32 [rows]: how many steps are real. */
+  readonly steps: tf.Tensor1D;
 }
 
 /** A memory that several rows share. */
@@ -60,6 +71,8 @@ export function cachedAttention(
   options: CachedAttentionOptions,
 ): tf.Tensor2D {
   const { heads, units, column, scales, softmax } = options;
+  // No kernel reads blocks.
+  if ("blocks" in kept) return tf.tidy(() => composition(queries, kept, options));
   const inputs: Record<string, tf.Tensor> = { queries, ...inputsOf(kept) };
   if (scales !== null) {
     Object.assign(inputs, { queryScale: scales.queries, cellScale: scales.cells });
@@ -75,7 +88,7 @@ export function cachedAttention(
 }
 
 /** The kernel's inputs; the tensors of the steps are named cell0, cell1, … */
-function inputsOf(kept: KeptKeys): Record<string, tf.Tensor> {
+function inputsOf(kept: KeptPast | KeptMemory): Record<string, tf.Tensor> {
   if ("memory" in kept) {
     const { memory, sentences, lengths } = kept;
     return { cell0: memory, sentences, lengths };
@@ -102,29 +115,67 @@ export function gatherHeads(
 ): KeptHeads {
   const depth = units / heads;
   const [rows] = queries.shape;
-  const cells = "memory" in kept ? tf.gather(kept.memory, kept.sentences) : gatherPast(kept);
-  const positions = cells.shape[1]!;
-  const part = (start: number): tf.Tensor4D => {
-    const own = tf.slice(cells, [0, 0, start], [rows, positions, units]);
-    return tf.transpose(tf.reshape(own, [rows, positions, heads, depth]), [0, 2, 1, 3]);
-  };
+  const places = placesOf(kept);
+  const part = (start: number): tf.Tensor4D => headsAt(places, { start, heads, depth });
   return {
     queries: tf.reshape(tf.slice(queries, [0, 0], [rows, units]), [rows, heads, 1, depth]),
     keys: part(column),
     values: part(column + units),
-    keyLengths: "memory" in kept ? tf.gather(kept.lengths, kept.sentences) : null,
+    keyLengths: keyLengthsOf(kept),
   };
 }
 
-/** [rows, steps, width]. */
-function gatherPast({ steps, ancestors }: KeptPast): tf.Tensor {
+/** Cells [cells, width], and which of them each row sees, int32 [rows, positions]. */
+interface PlacedCells {
+  readonly cells: tf.Tensor2D;
+  readonly places: tf.Tensor;
+}
+
+/** Where the positions of each row are: in one tensor, or in several one after the other. */
+function placesOf(kept: KeptKeys): PlacedCells[] {
+  if ("blocks" in kept) return placesInBlocks(kept);
+  if ("memory" in kept) return [placesInMemory(kept)];
+  const { steps, ancestors } = kept;
   let start = 0;
   const starts = steps.map((step) => {
     start += step.shape[0];
     return start - step.shape[0];
   });
   const places = tf.add(ancestors, tf.tensor2d(starts, [1, steps.length], "int32"));
-  return tf.gather(tf.concat([...steps], 0), places);
+  return [{ cells: tf.concat([...steps], 0), places }];
+}
+
+function placesInMemory({ memory, sentences }: KeptMemory): PlacedCells {
+  const [count, time, width] = memory.shape;
+  const first = tf.mul(tf.expandDims(sentences, 1), tf.scalar(time, "int32"));
+  const places = tf.add(first, tf.range(0, time, 1, "int32"));
+  return { cells: tf.reshape(memory, [count * time, width]), places };
+}
+
+/**
+ * Columns `start` … of cells as heads, [rows, heads, positions, depth]. A head of a cell lies in one
+ * piece, so that one lookup puts all in order.
+ */
+function headsAt(
+  placed: readonly PlacedCells[],
+  { start, heads, depth }: { start: number; heads: number; depth: number },
+): tf.Tensor4D {
+  const parts = placed.map(({ cells, places }) => {
+    const pieces = cells.shape[1] / depth;
+    const head = tf.reshape(tf.range(start / depth, start / depth + heads, 1, "int32"), [
+      1,
+      heads,
+      1,
+    ]);
+    const first = tf.mul(tf.expandDims(places, 1), tf.scalar(pieces, "int32"));
+    return tf.gather(tf.reshape(cells, [cells.shape[0] * pieces, depth]), tf.add(first, head));
+  });
+  return (parts.length === 1 ? parts[0]! : tf.concat(parts, 2)) as tf.Tensor4D;
+}
+
+function keyLengthsOf(kept: KeptKeys): tf.Tensor1D | null {
+  if ("memory" in kept) return tf.gather(kept.lengths, kept.sentences);
+  return "blocks" in kept ? kept.steps : null;
 }
 
 function composition(

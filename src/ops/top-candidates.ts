@@ -5,7 +5,7 @@ import {
   type RowScoring,
   topCandidates as topOfArrays,
 } from "../core/top-candidates.ts";
-import { runKernel } from "./kernel.ts";
+import { hasKernel, runKernel } from "./kernel.ts";
 import { logSoftmax } from "./log-softmax.ts";
 
 /**
@@ -38,4 +38,27 @@ export function topCandidates(
   } finally {
     sums.dispose();
   }
+}
+
+/** {@link RowScoring} whose figures are tensors, so that a captured step can be given others. */
+export interface RowScoringTensors extends Pick<RowScoring, "maskedA" | "maskedB"> {
+  /** float32 [rows]. */
+  readonly accumulated: tf.Tensor1D;
+  /** float32 scalar. */
+  readonly factor: tf.Scalar;
+}
+
+/** {@link topCandidates} of figures that are tensors; where the backend is not native it reads them. */
+export function topCandidatesOf(
+  logits: tf.Tensor2D,
+  { accumulated, factor, maskedA, maskedB }: RowScoringTensors,
+  size: number,
+): tf.Tensor[] {
+  const name = "QatTopCandidates";
+  if (tf.getBackend() === "tensorflow" && hasKernel(name)) {
+    const inputs = { logits, accumulated, factor };
+    return runKernel(name, inputs, { size, maskedA, maskedB }, () => []);
+  }
+  const figures = { accumulated: accumulated.dataSync<"float32">(), factor: factor.dataSync()[0]! };
+  return topCandidates(logits, { ...figures, maskedA, maskedB }, size);
 }

@@ -2,7 +2,12 @@
 import * as tf from "@tensorflow/tfjs";
 import { TrainingError } from "../errors.ts";
 import { clipName } from "./clip-name.ts";
-import { MagnitudeHistogram, type RangeMethod } from "./observers.ts";
+import {
+  countTensors,
+  MagnitudeHistogram,
+  type RangeMethod,
+  type SeenTensor,
+} from "./observers.ts";
 import { withPass, type Pass } from "./pass.ts";
 import type { Quantizer } from "./quantizers.ts";
 
@@ -73,17 +78,20 @@ function observe(
 ): Map<string, MagnitudeHistogram> {
   const kinds = new Map(quantizers.map(({ path, kind }) => [path, kind]));
   const histograms = new Map<string, MagnitudeHistogram>();
-  const see = (path: string, x: tf.Tensor): void => {
-    const kind = kinds.get(path);
-    if (kind === undefined) return;
-    const histogram = histograms.get(path) ?? new MagnitudeHistogram();
-    histograms.set(path, histogram);
-    histogram.add(x, kind, path);
-  };
   for (const forward of forwardPasses) {
-    withPass({ skipQuantization: true, observe: see }, (pass) => {
+    const seen: SeenTensor[] = [];
+    const observe = (path: string, x: tf.Tensor): void => {
+      const kind = kinds.get(path);
+      if (kind === undefined) return;
+      const histogram = histograms.get(path) ?? new MagnitudeHistogram();
+      histograms.set(path, histogram);
+      seen.push({ x, kind, histogram, where: path });
+    };
+    withPass({ skipQuantization: true, observe }, (pass) => {
       tf.tidy(() => {
         forward(pass);
+        // All at once, while the pass' tensors are there: reading one by one would wait for each.
+        countTensors(seen);
       });
     });
   }

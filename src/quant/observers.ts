@@ -20,10 +20,49 @@ const PERCENTILE = 0.9999;
 /** Clips tried by `mse`, as shares of the largest magnitude. */
 const CLIP_SHARES = Array.from({ length: 100 }, (_, i) => (i + 1) / 100);
 
+/** A tensor that calibration sees. */
+export interface SeenTensor {
+  readonly x: tf.Tensor;
+  readonly kind: QuantKind;
+  readonly histogram: MagnitudeHistogram;
+  /** Names the tensor in messages. */
+  readonly where: string;
+}
+
+/**
+ * Counts the values of tensors in their histograms, in order. Reads from the backend twice, however
+ * many tensors there are. Call it inside tf.tidy.
+ * @throws {TrainingError} for NaN or an infinity
+ */
+export function countTensors(tensors: readonly SeenTensor[]): void {
+  if (tensors.length === 0) return;
+  const ranges = tf.concat1d(tensors.map(({ x }) => rangeOf(x))).dataSync<"float32">();
+  const widths = tensors.map(({ kind, histogram, where }, i) =>
+    histogram.widen([ranges[2 * i]!, ranges[2 * i + 1]!], kind, where),
+  );
+  const counts = tf
+    .concat1d(
+      tensors.map(({ x, kind }, i) =>
+        magnitudeHistogram(x, { cells: CELLS, width: widths[i]!, positive: kind === "relu" }),
+      ),
+    )
+    .dataSync<"int32">();
+  tensors.forEach(({ x, histogram }, i) => {
+    histogram.count(counts.subarray(i * CELLS, (i + 1) * CELLS), widths[i]!, x.size);
+  });
+}
+
+function rangeOf(x: tf.Tensor): tf.Tensor1D {
+  return x.size === 0 ? tf.zeros([2]) : valueRange(x);
+}
+
 /** A histogram of magnitudes whose range doubles when a larger value comes. */
 export class MagnitudeHistogram {
   #counts = new Float64Array(CELLS);
+  /** Width of a cell of the counts. */
   #width = 0;
+  /** Width of a cell for all values whose range is known. */
+  #widest = 0;
   #largest = 0;
   #total = 0;
 
@@ -34,30 +73,49 @@ export class MagnitudeHistogram {
 
   /**
    * Counts the magnitudes of a tensor's values; negative ones count as zero for a `relu` quantizer's
-   * tensor, because they cannot be represented. Waits for the backend.
+   * tensor, because they cannot be represented. Waits for the backend; see {@link countTensors} for
+   * many tensors.
    * @param x float32
    * @param where names the tensor in messages
    * @throws {TrainingError} for NaN or an infinity
    */
   add(x: tf.Tensor, kind: QuantKind, where: string): void {
-    const positive = kind === "relu";
-    const range = tf.tidy(() => valueRange(x).dataSync<"float32">());
-    const [least, most] = x.size === 0 ? [0, 0] : (range as unknown as [number, number]);
-    for (const value of [least, most]) {
+    tf.tidy(() => {
+      countTensors([{ x, kind, histogram: this, where }]);
+    });
+  }
+
+  /**
+   * Makes room for the values of a tensor.
+   * @param range its smallest and largest value
+   * @returns the width of the cells in which they are to be counted
+   * @throws {TrainingError} for NaN or an infinity
+   */
+  widen(range: readonly [number, number], kind: QuantKind, where: string): number {
+    for (const value of range) {
       if (Number.isFinite(value)) continue;
       throw new TrainingError(
         `calibration, "${where}": expected finite values, received ${value}. ` +
           `Check the weights and the training text.`,
       );
     }
-    const largest = Math.max(this.#largest, positive ? 0 : -least, most);
-    this.#largest = largest;
-    if (this.#width === 0 && largest > 0) this.#width = largest / CELLS;
-    while (this.#width > 0 && largest > this.#width * CELLS) this.#double();
-    const spec = { cells: CELLS, width: this.#width, positive };
-    const counts = tf.tidy(() => magnitudeHistogram(x, spec).dataSync<"int32">());
+    const [least, most] = range;
+    this.#largest = Math.max(this.#largest, kind === "relu" ? 0 : -least, most);
+    if (this.#widest === 0) this.#widest = this.#largest / CELLS;
+    while (this.#widest > 0 && this.#largest > this.#widest * CELLS) this.#widest *= 2;
+    return this.#widest;
+  }
+
+  /**
+   * Adds a tensor's counts.
+   * @param width that of {@link widen} for the tensor, in the same order
+   * @param total number of its values
+   */
+  count(counts: Int32Array, width: number, total: number): void {
+    if (this.#width === 0) this.#width = width;
+    while (this.#width < width) this.#double();
     for (let cell = 0; cell < CELLS; cell++) this.#counts[cell]! += counts[cell]!;
-    this.#total += x.size;
+    this.#total += total;
   }
 
   /** The clip that a method chooses for a kind at a bit width; 0 where every value was 0. */

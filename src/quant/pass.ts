@@ -66,7 +66,9 @@ export interface Pass {
   readonly weights: Map<string, QuantizedWeight>;
   /** Scales by quantizer path, kept until {@link disposePass}. */
   readonly scales: Map<string, tf.Tensor>;
-  /** Grids of the quantized tensors of this pass, by data id (reshaping keeps it). */
+  /** Constant tables that layers make once, by layer path and size, kept until {@link disposePass}. */
+  readonly tables: Map<string, tf.Tensor>;
+  /** Grids of the quantized tensors of this pass, by data id: a clone's too, not a reshaped tensor's. */
   readonly grids: WeakMap<object, TensorGrid>;
   /** Sees each activation just before it is quantized: calibration. */
   readonly observe?: ((quantizer: string, x: tf.Tensor) => void) | undefined;
@@ -79,7 +81,7 @@ export interface Pass {
 }
 
 /** What a caller may choose of a pass; the rest starts empty. */
-export type PassOptions = Partial<Omit<Pass, "weights" | "scales" | "grids">>;
+export type PassOptions = Partial<Omit<Pass, "weights" | "scales" | "tables" | "grids">>;
 
 /**
  * A new pass. Defaults: no dropout, products of values. A training pass serves one step and must
@@ -94,11 +96,12 @@ export function createPass(options: PassOptions = {}): Pass {
     ...options,
     weights: new Map(),
     scales: new Map(),
+    tables: new Map(),
     grids: new WeakMap(),
   };
 }
 
-/** Disposes the quantized weights and scales that a pass has kept. */
+/** Disposes the quantized weights, scales and tables that a pass has kept. */
 export function disposePass(pass: Pass): void {
   for (const { values, codes, packed } of pass.weights.values()) {
     values?.dispose();
@@ -106,8 +109,10 @@ export function disposePass(pass: Pass): void {
     for (const tensor of packed.values()) tensor.dispose();
   }
   for (const scale of pass.scales.values()) scale.dispose();
+  for (const table of pass.tables.values()) table.dispose();
   pass.weights.clear();
   pass.scales.clear();
+  pass.tables.clear();
 }
 
 /**

@@ -4,10 +4,9 @@ import { evaluationBatches } from "../data/batch-stream.ts";
 import type { Batch } from "../data/batch.ts";
 import type { PairExample } from "../data/parallel-text.ts";
 import { perplexityOf } from "../metrics/perplexity.ts";
-import { batchTensors } from "../models/loss.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
-import { smoothedCrossEntropy } from "../ops/cross-entropy.ts";
-import { createPass, disposePass, type Pass } from "../quant/pass.ts";
+import { createPass, disposePass } from "../quant/pass.ts";
+import { batchLosses, lossInputs, type LossStep } from "./loss-step.ts";
 import type { StepProgress } from "./run-reporter.ts";
 import type { TranslationTask } from "./translation-task.ts";
 
@@ -46,11 +45,18 @@ export interface LossFigures {
   readonly perplexity: number;
 }
 
-/** Loss of each example, in evaluation arithmetic: quantized operands are multiplied as codes. */
+/** Lengths of captured batches are multiples of this. */
+const CAPTURED_LENGTHS = 8;
+
+/**
+ * Loss of each example, in evaluation arithmetic: quantized operands are multiplied as codes.
+ * @param step what evaluations of a model share whose weights change, or null for a single one
+ */
 export async function sentenceLosses(
   model: Seq2SeqModel,
   examples: readonly PairExample[],
   options: EvaluateOptions,
+  step: LossStep | null = null,
 ): Promise<SentenceLosses> {
   const { task, batchSentences, labelSmoothing, progress, signal } = options;
   const result: SentenceLosses = {
@@ -58,12 +64,16 @@ export async function sentenceLosses(
     nll: new Float64Array(examples.length),
     tokens: new Int32Array(examples.length),
   };
+  const granularity = step === null ? 0 : CAPTURED_LENGTHS;
   const pass = createPass({ products: "codes" });
   let done = 0;
   try {
-    for (const batch of evaluationBatches(examples, batchSentences, task.batchIds)) {
+    for (const batch of evaluationBatches(examples, batchSentences, task.batchIds, granularity)) {
       signal?.throwIfAborted();
-      const values = tf.tidy(() => batchLosses(model, batch, labelSmoothing, pass));
+      const inputs = lossInputs(batch);
+      const losses = (): tf.Tensor1D => batchLosses(model, inputs, labelSmoothing, pass);
+      const values = step === null ? tf.tidy(losses) : step.run(model, inputs);
+      tf.dispose(inputs);
       addRows(result, batch, await values.data<"float32">());
       values.dispose();
       done += batch.size;
@@ -90,21 +100,6 @@ export function lossFigures({ losses, nll, tokens }: SentenceLosses): LossFigure
     nats_per_token: natsPerToken,
     perplexity,
   };
-}
-
-/** Losses with and without smoothing, [2 · size · targetTime], padding included. */
-function batchLosses(
-  model: Seq2SeqModel,
-  batch: Batch,
-  smoothing: number,
-  pass: Pass,
-): tf.Tensor1D {
-  const { source, sourceLengths, targetInput, target } = batchTensors(batch);
-  const logits = model.logits(source, sourceLengths, targetInput, pass);
-  const targets = tf.reshape<tf.Rank.R1>(target, [batch.size * batch.targetTime]);
-  const plain = smoothedCrossEntropy(logits, targets, 0);
-  const smoothed = smoothing === 0 ? plain : smoothedCrossEntropy(logits, targets, smoothing);
-  return tf.concat1d([smoothed, plain]);
 }
 
 function addRows(result: SentenceLosses, batch: Batch, values: Float32Array): void {

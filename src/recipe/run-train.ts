@@ -60,6 +60,7 @@ export async function runTrain(
       trainer.dispose();
     }
   } finally {
+    prepared.validator?.dispose?.();
     model.dispose();
   }
 }

@@ -65,6 +65,7 @@ export async function runValidation(
       since = now();
     }
   } finally {
+    validator.dispose?.();
     model.dispose();
   }
   return report(modelDir, results);

@@ -4,7 +4,9 @@ import { ConfigError } from "../errors.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { createModelScorer } from "../models/scorer.ts";
 import type { Validation, Validator } from "../train/validator.ts";
+import { nativeBackend } from "../graph/native-backend.ts";
 import { lossFigures, sentenceLosses, type LossFigures } from "./evaluate.ts";
+import { LossStep } from "./loss-step.ts";
 import type { RunReporter } from "./run-reporter.ts";
 import type { Recipe } from "./schema.ts";
 import { scoreText } from "./score-text.ts";
@@ -27,6 +29,8 @@ interface Judge {
   readonly examples: readonly PairExample[];
   readonly reporter: RunReporter;
   readonly signal: AbortSignal | undefined;
+  /** What all validations share; null where nothing is captured. */
+  readonly lossStep: LossStep | null;
 }
 
 /**
@@ -48,7 +52,9 @@ export async function createValidator(
     );
   }
   const { examples } = await readPairs(task, dataset, NO_LIMITS);
-  const judge: Judge = { recipe, settings, task, examples, reporter, signal };
+  const smoothing = recipe.eval_criterion.label_smoothing;
+  const lossStep = nativeBackend() === null ? null : new LossStep(smoothing);
+  const judge: Judge = { recipe, settings, task, examples, reporter, signal, lossStep };
   if (settings.class === "CriterionValidator") return criterionValidator(judge);
   return generationValidator(judge, await readSourceText(task, dataset));
 }
@@ -60,6 +66,7 @@ function criterionValidator(judge: Judge): Validator {
       const figures = await lossOf(judge, model, step);
       return { score: -figures.loss, metrics: lossMetrics(figures) };
     },
+    dispose: () => judge.lossStep?.dispose(),
   };
 }
 
@@ -86,18 +93,20 @@ function generationValidator(judge: Judge, text: SourceText): Validator {
         scorer.close();
       }
     },
+    dispose: () => judge.lossStep?.dispose(),
   };
 }
 
 async function lossOf(judge: Judge, model: Seq2SeqModel, step: number): Promise<LossFigures> {
-  const { recipe, settings, task, examples, reporter, signal } = judge;
-  const losses = await sentenceLosses(model, examples, {
+  const { recipe, settings, task, examples, reporter, signal, lossStep } = judge;
+  const options = {
     task,
     batchSentences: settings.eval_batch_size,
     labelSmoothing: recipe.eval_criterion.label_smoothing,
     progress: reporter.progress(`step ${step}: loss of dev`, "sentences"),
     signal,
-  });
+  };
+  const losses = await sentenceLosses(model, examples, options, lossStep);
   return lossFigures(losses);
 }
 

@@ -16,4 +16,6 @@ export interface Validator {
    * @param signal when aborted, the validation may end by throwing; a resumed run repeats it
    */
   validate(model: Seq2SeqModel, step: number, signal?: AbortSignal): Promise<Validation>;
+  /** Frees what validations share. */
+  dispose?(): void;
 }

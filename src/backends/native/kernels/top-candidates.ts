@@ -5,7 +5,7 @@ import type { Value } from "../op-run.ts";
 import type { Ops } from "../ops.ts";
 
 /**
- * logits [rows, classes], accumulated [rows] → tokens, log-probabilities and scores [rows, size].
+ * logits [rows, classes], accumulated [rows], factor? → tokens, log-probabilities and scores [rows, size].
  * Of equal scores TensorFlow's TopKV2 takes the lower place first, as the rules ask for. What stands
  * behind a NaN or beside token −1 has no meaning.
  */
@@ -13,7 +13,8 @@ export const topCandidatesKernel: NativeKernel = {
   name: "QatTopCandidates",
   run(call) {
     const { ops } = call;
-    const { size, factor } = call.attributes as { size: number; factor: number };
+    const { size } = call.attributes as { size: number };
+    const factor = call.optional("factor") ?? (call.attributes.factor as number);
     const logits = call.input("logits");
     const [rows, classes] = logits.shape as [number, number];
     const masked = maskedTokens(call, classes);
