@@ -1,21 +1,16 @@
 /** Decoding in blocks, and captured, finds what decoding step by step finds. */
-import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs";
 import { describe, expect, it, beforeAll } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
-import { beamSearch } from "../../src/decode/beam-search.ts";
 import type { DecodeOptions } from "../../src/decode/decode-options.ts";
 import type { Hypothesis } from "../../src/decode/hypothesis.ts";
-import { sampleOutputs } from "../../src/decode/sampling.ts";
-import type { StepScorer } from "../../src/decode/step-scorer.ts";
-import { type BlockModel, createCapturedScorer } from "../../src/models/captured-scorer.ts";
+import { createCapturedScorer } from "../../src/models/captured-scorer.ts";
 import { createModelScorer } from "../../src/models/scorer.ts";
 import type { Transformer } from "../../src/models/transformer.ts";
 import { createPass, disposePass, type Pass } from "../../src/quant/pass.ts";
-import { loadModel } from "../../src/recipe/load-model.ts";
+import { expectSame, search } from "../helpers/decode-search.ts";
 import { describeBackends, expectFlatMemory } from "../helpers/backend-variants.ts";
 import { hasNative } from "../helpers/native.ts";
-import { loadQuantizedLohelp } from "../helpers/quantized-lohelp.ts";
 import { makeTinyTransformer, TINY_SPECIAL, tinySentences } from "../helpers/tiny-transformer.ts";
 
 const SOURCES = tinySentences(5);
@@ -30,15 +25,6 @@ const sessions = (): number =>
     tf.backend() as unknown as { binding: { getNumOfSavedModels(): number } }
   ).binding.getNumOfSavedModels();
 
-function search<State>(
-  scorer: StepScorer<State>,
-  options: DecodeOptions,
-  sources: readonly Int32Array[] = SOURCES,
-): Hypothesis[][] {
-  if (options.method === "sampling") return sampleOutputs(scorer, sources, options);
-  return beamSearch(scorer, sources, options);
-}
-
 function eagerly(
   model: Transformer,
   options: DecodeOptions,
@@ -46,18 +32,10 @@ function eagerly(
 ): Hypothesis[][] {
   const scorer = createModelScorer(model, products, Infinity);
   try {
-    return search(scorer, options);
+    return search(scorer, options, SOURCES);
   } finally {
     scorer.close();
   }
-}
-
-function expectSame(found: Hypothesis[][], expected: Hypothesis[][], within: number): void {
-  const tokens = (all: Hypothesis[][]) => all.map((best) => best.map((h) => [...h.tokens]));
-  expect(tokens(found)).toEqual(tokens(expected));
-  found.flat().forEach(({ score }, i) => {
-    expect(Math.abs(score - expected.flat()[i]!.score)).toBeLessThan(within);
-  });
 }
 
 const MODELS: [string, Record<string, unknown>, Record<string, unknown> | null][] = [
@@ -75,7 +53,7 @@ describeBackends("a scorer in blocks", (backend) => {
     for (const options of [GREEDY, BEAM, SAMPLING]) {
       const expected = eagerly(model, options);
       expect(Math.max(...expected.flat().map(({ tokens }) => tokens.length))).toBeGreaterThan(16);
-      for (let i = 0; i < 2; i++) expectSame(search(scorer, options), expected, 1e-3);
+      for (let i = 0; i < 2; i++) expectSame(search(scorer, options, SOURCES), expected, 1e-3);
     }
     for (const { replayed, fallback } of scorer.reports()) {
       expect(fallback).toBe(null);
@@ -90,7 +68,7 @@ describeBackends("a scorer in blocks", (backend) => {
     const model = makeTinyTransformer({ "modality.timing": { timing: "emb", max_positions: 18 } });
     const pass = createPass({ products: "codes" });
     const scorer = createCapturedScorer(model, pass);
-    expect(() => search(scorer, GREEDY)).toThrow(/at most 18 positions, received 19/);
+    expect(() => search(scorer, GREEDY, SOURCES)).toThrow(/at most 18 positions, received 19/);
     scorer.close();
     disposePass(pass);
     model.dispose();
@@ -100,10 +78,10 @@ describeBackends("a scorer in blocks", (backend) => {
     const model = makeTinyTransformer();
     const pass = createPass({ products: "codes" });
     const scorer = createCapturedScorer(model, pass, 1);
-    for (let i = 0; i < 3; i++) search(scorer, BEAM);
+    for (let i = 0; i < 3; i++) search(scorer, BEAM, SOURCES);
     const bos = new Int32Array(SOURCES.length).fill(TINY_SPECIAL.bos);
     expectFlatMemory(() => {
-      search(scorer, BEAM);
+      search(scorer, BEAM, SOURCES);
       const step = scorer.step(scorer.start(SOURCES), bos);
       scorer.dispose(scorer.gather(step.state, Int32Array.of(2, 2, 0)));
     });
@@ -122,7 +100,7 @@ describe.skipIf(!hasNative)("captured decoding", () => {
     const expected = eagerly(model, GREEDY);
     const scorer = createModelScorer(model, "codes", 2);
     const seen = Array.from({ length: 14 }, () => {
-      expectSame(search(scorer, GREEDY), expected, 1e-3);
+      expectSame(search(scorer, GREEDY, SOURCES), expected, 1e-3);
       return sessions() - before;
     });
     expect(seen.slice(0, 2)).toEqual([0, 0]);
@@ -132,35 +110,4 @@ describe.skipIf(!hasNative)("captured decoding", () => {
     expect(sessions()).toBe(before);
     model.dispose();
   });
-
-  it.each(["float", "int8"] as const)(
-    "translates as eager decoding does: %s",
-    (form) => {
-      const { model: float, task } = loadModel("pretrained/transformer-lohelp");
-      const model = form === "float" ? (float as BlockModel) : loadQuantizedLohelp();
-      const lines = readFileSync("data/lohelp-en-de/dev.en", "utf8").split("\n").slice(0, 50);
-      const sources = lines.map((line) => task.source.encode(line));
-      const pass = createPass({ products: "codes" });
-      const scorer = createCapturedScorer(model, pass, 1);
-      const eager = createModelScorer(model, "codes", Infinity);
-      for (const method of ["greedy", "beam"] as const) {
-        const options = { method, special: task.special, beamSize: 4, lengthPenalty: 0.6 };
-        const expected = search(eager, options, sources);
-        // A probability's code may be a neighbour where a float sum differs in its last bit.
-        for (let i = 0; i < 2; i++) {
-          const within = form === "float" ? 1e-4 : 0.05;
-          expectSame(search(scorer, options, sources), expected, within);
-        }
-      }
-      for (const { fallback, graphs } of scorer.reports()) {
-        expect(fallback).toBe(null);
-        expect(graphs).toBeLessThanOrEqual(32);
-      }
-      scorer.close();
-      eager.close();
-      disposePass(pass);
-      for (const each of new Set([model, float])) each.dispose();
-    },
-    120_000,
-  );
 });

@@ -8,20 +8,27 @@ import { captureRun } from "./captured-run.ts";
 import { filesOf, QUANT, tinyBatches, tinyExamples, tinyOptions } from "./tiny-run.ts";
 import { temporaryDirectory, tinyModel } from "./tiny-test.ts";
 
+const KEY_BIASES = "transform/bias";
+
 describe.skipIf(!hasNative)("captured training steps", () => {
   beforeAll(() => selectBackend("native", { threads: 2 }));
 
-  // The graph's products and sums are the eager ones, but TensorFlow fuses and reorders some: last bits,
-  // which training carries on. Next to a tie of a quantizer such a bit decides for another code.
+  // TensorFlow fuses and reorders some sums: last bits. The true gradient of a key's bias is 0, so that
+  // Adam makes full steps of rounding noise there, which quantized scores feel; without these biases
+  // quantized losses are the eager ones, too, until a last bit next to a tie decides for another code.
   it.each([
-    ["float", null, 2e-5],
-    ["quantized", QUANT, 2e-3],
-  ] as const)("have the losses of eager steps over 50 steps: %s", async (_, quant, bound) => {
-    const settings = { quant, trainSteps: 50, checkpointSteps: 100, validation: null };
+    { name: "float", quant: null, freeze: null, bounds: [3e-7, 3e-7] },
+    { name: "quantized, but key biases", quant: QUANT, freeze: KEY_BIASES, bounds: [3e-7, 5e-3] },
+    { name: "quantized", quant: QUANT, freeze: null, bounds: [5e-3, 5e-3] },
+  ] as const)("have the losses of eager steps over 50 steps: $name", async (run) => {
+    const { quant, freeze: freezeVariables, bounds } = run;
+    const lengths = { trainSteps: 50, checkpointSteps: 100, validation: null };
+    const settings = { ...lengths, quant, freezeVariables };
     const eager = await captureRun(temporaryDirectory(), { ...settings, capture: { eager: true } });
     const captured = await captureRun(temporaryDirectory(), { ...settings, capture: {} });
     expect(captured.losses).toHaveLength(50);
     captured.losses.forEach((loss, step) => {
+      const bound = bounds[step < 10 ? 0 : 1];
       expect(Math.abs(loss - eager.losses[step]!)).toBeLessThan(bound * eager.losses[step]!);
     });
     expect(captured.notices.some((line) => /captured \d+ operations/.test(line))).toBe(true);
