@@ -13,12 +13,13 @@ import { VariableSnapshot } from "./variable-snapshot.ts";
 /** Results of a step: a tensor, or several by position or name. */
 export type StepResult = tf.Tensor | tf.Tensor[] | tf.NamedTensorMap;
 
+/** How a step is captured. */
 export interface CaptureOptions {
   /** What messages call the step [default: step]. */
   readonly name?: string;
   /**
-   * Whether XLA compiles the graph [default: false]: a fifth to a third faster for Transformers after
-   * seconds of compilation for each shape; of no use for recurrences unrolled over time.
+   * Whether XLA compiles the graph [default: false]: a tenth faster for Transformers after seconds of
+   * compilation for each shape; of no use for recurrences unrolled over time.
    */
   readonly xla?: boolean;
   /** Whether the step is never captured [default: false]: the reference that graphs are held against. */
@@ -152,7 +153,14 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   #rehearse(backend: NativeBackend, shape: Shape, inputs: I): R | null {
     const started = performance.now();
     const snapshot = new VariableSnapshot();
-    const { result, trace } = this.#trace(backend, inputs);
+    let traced: { result: R; trace: Trace };
+    try {
+      traced = this.#trace(backend, inputs);
+    } catch (error) {
+      snapshot.restore();
+      throw error;
+    }
+    const { result, trace } = traced;
     shape.traces++;
     if (trace.obstacle !== null) this.#fallBack(trace.obstacle);
     if (trace.obstacle !== null || trace.madeVariables) {

@@ -233,6 +233,24 @@ describe.skipIf(!hasNative)("captureStep on native", () => {
     expect(step.report.fallback).toMatch(/changed from/);
   });
 
+  it("leaves variables and memory as they were where the step throws", () => {
+    const counter = tf.variable(tf.scalar(1));
+    let fails = true;
+    const step = capture((by: tf.Tensor) => {
+      counter.assign(tf.add(counter, by));
+      if (fails) throw new Error("no");
+      return tf.clone(counter);
+    });
+    const one = tf.scalar(1);
+    const before = [tf.memory().numTensors, backend().numDataIds()];
+    expect(() => step.run(one)).toThrow("no");
+    expect([tf.memory().numTensors, backend().numDataIds()]).toEqual(before);
+    expect(first(counter)).toBe(1);
+    fails = false;
+    for (let i = 2; i <= 5; i++) expect(valueOf(step, one)).toBe(i);
+    expect(step.report).toMatchObject({ graphs: 1, fallback: null });
+  });
+
   it("waits for variables that the step makes in its first runs", () => {
     let slot: tf.Variable | null = null;
     const step = capture((x: tf.Tensor) => {
