@@ -7,12 +7,6 @@ import type { Seq2SeqModel } from "../models/model.ts";
 import { smoothedCrossEntropy } from "../ops/cross-entropy.ts";
 import { withPass, type Pass } from "../quant/pass.ts";
 
-/**
- * Runs of a shape before it is captured: about as many as a capture costs, so that it pays where
- * validations repeat and costs little where a run ends soon.
- */
-const CAPTURE_AFTER = 8;
-
 /** What a batch's losses follow from, int32; see {@link batchTensors}. */
 export type LossInputs = [
   source: tf.Tensor2D,
@@ -55,12 +49,13 @@ export class LossStep {
   #model: Seq2SeqModel | null = null;
 
   /** @param smoothing ε of the smoothed loss */
-  constructor(smoothing: number, captureAfter = CAPTURE_AFTER) {
+  constructor(smoothing: number) {
     // The pass begins and ends in the step: a graph that kept quantized weights would be of no use
     // after the next update. Rounding them anew is a small part of a batch.
     const step = (...inputs: LossInputs): tf.Tensor1D =>
       withPass({ products: "codes" }, (pass) => batchLosses(this.#model!, inputs, smoothing, pass));
-    this.#captured = captureStep(step, { name: "evaluation", captureAfter });
+    // From the first batch on: a validation has the same bits whether or not others went before it.
+    this.#captured = captureStep(step, { name: "evaluation" });
   }
 
   /** How often batches were replayed as graphs. */

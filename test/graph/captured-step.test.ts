@@ -233,6 +233,12 @@ describe.skipIf(!hasNative)("captureStep on native", () => {
     expect(step.report.fallback).toMatch(/changed from/);
   });
 
+  it("captures a shape only when it has been seen as often as it was told", () => {
+    const step = capture((x: tf.Tensor) => tf.neg(x), { captureAfter: 3 });
+    for (let i = 0; i < 5; i++) expect(valueOf(step, tf.scalar(i + 1))).toBe(-i - 1);
+    expect(step.report).toMatchObject({ eager: 3, replayed: 2, graphs: 1 });
+  });
+
   it("leaves variables and memory as they were where the step throws", () => {
     const counter = tf.variable(tf.scalar(1));
     let fails = true;

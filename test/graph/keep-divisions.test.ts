@@ -10,11 +10,13 @@ describe.skipIf(!hasNative)("a division by a constant in a captured step", () =>
   beforeAll(() => selectBackend("native"));
 
   it.each([
-    ["a number", (x: tf.Tensor1D) => tf.div(x, 127)],
-    ["the scale of a grid", (x: tf.Tensor1D) => gridScale(tf.abs(x), SPEC)],
-  ])("has the bits of eager ones: %s", (_name, step) => {
+    ["a number", {}, (x: tf.Tensor1D) => tf.div(x, 127)],
+    ["the scale of a grid", {}, (x: tf.Tensor1D) => gridScale(tf.abs(x), SPEC)],
+    ["a number, XLA", { xla: true }, (x: tf.Tensor1D) => tf.div(x, 127)],
+    ["the scale of a grid, XLA", { xla: true }, (x: tf.Tensor1D) => gridScale(tf.abs(x), SPEC)],
+  ])("has the bits of eager ones: %s", (_name, how, step) => {
     const x = tf.tensor1d(normals(20_000, 1));
-    const captured = captureStep((given: tf.Tensor1D) => step(given));
+    const captured = captureStep((given: tf.Tensor1D) => step(given), how);
     const results = [1, 2, 3].map(() => captured.run(x).dataSync());
     expect(captured.report).toMatchObject({ replayed: 3, fallback: null });
     const eager = tf.tidy(() => step(x).dataSync());
