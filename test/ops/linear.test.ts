@@ -52,9 +52,11 @@ describeVariants("linear", ({ mode }) => {
   });
 
   // TensorFlow.js' own sum of no rows is uninitialised memory on wasm.
-  it.runIf(mode === "kernels")("sums no rows to zeros", () => {
-    expect([...columnSum(tf.zeros([0, 2])).dataSync()]).toEqual([0, 0]);
-  });
+  if (mode === "kernels") {
+    it("sums no rows to zeros", () => {
+      expect([...columnSum(tf.zeros([0, 2])).dataSync()]).toEqual([0, 0]);
+    });
+  }
 
   it("leaves nothing behind", () => {
     const bias = tf.zeros<tf.Rank.R1>([4]);
@@ -110,17 +112,17 @@ describeVariants("embeddingLookup", ({ mode }) => {
     ]);
   });
 
-  it.runIf(mode === "kernels")(
-    "refuses numbers outside the table and leaves nothing behind",
-    () => {
+  // Compositions leave the numbers to the backend, and not every one looks.
+  if (mode === "kernels") {
+    it("refuses numbers outside the table and leaves nothing behind", () => {
       const table = tf.ones<tf.Rank.R2>([2, 3]);
       const outside = tf.tensor1d([0, 2], "int32");
       expectFlatMemory(() => {
         expect(() => embeddingLookup(table, outside)).toThrow(/from 0 to 1, received 2/);
         expect(() => segmentSum(table, outside, 2)).toThrow(/from 0 to 1, received 2/);
       });
-    },
-  );
+    });
+  }
 });
 
 describeVariants("codeProduct", () => {
