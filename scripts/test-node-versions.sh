@@ -9,6 +9,6 @@ for version in "$@"; do
   printf '\n== Node %s\n' "$version"
   npx --yes --package "node@$version" -- node -e 'console.log(process.version)'
   npx --yes --package "node@$version" -- node node_modules/vitest/vitest.mjs run --project fast \
-    test/core test/ops test/backends test/formats test/quant test/train test/native \
+    test/core test/ops test/backends test/formats test/graph test/quant test/train test/native \
     --exclude '**/{cached-attention,trainer,resume,threads,*.slow}.test.ts'
 done

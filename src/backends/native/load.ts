@@ -46,11 +46,8 @@ export function loadNative(options: NativeOptions = {}, place?: NativePlace): vo
   const found = place ?? findNative();
   if (found === null) throw missingInstallation(nativePrefix(process.env));
   applyOptions(options, process.env);
-  const util = process.getBuiltinModule("node:util") as Record<string, unknown>;
-  // Gone from Node 23 on; the package still calls it.
-  util["isNullOrUndefined"] ??= (value: unknown) => value === null || value === undefined;
   try {
-    loadPackage(found, process.getBuiltinModule("node:module") as unknown as ModuleClass);
+    loadPackage(found, process.getBuiltinModule.bind(process));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
     const isOurs = found.kind === "recorded";
@@ -83,13 +80,16 @@ function applyOptions(options: NativeOptions, env: Record<string, string | undef
 }
 
 /** Runs the package's main file with our TensorFlow.js in place of one of its own. */
-function loadPackage({ folder, binding }: NativePlace, Module: ModuleClass): void {
+function loadPackage({ folder, binding }: NativePlace, builtin: (name: string) => unknown): void {
+  const Module = builtin("node:module") as ModuleClass;
+  const util = withOldFunctions(builtin("node:util") as object);
   const ours = Module.createRequire(import.meta.url);
   const original = Module._load;
   Module._load = function (request, parent, isMain) {
     if (parent?.filename?.startsWith(`${folder}/`) === true) {
       if (/^@tensorflow\/tfjs(-core)?$/.test(request)) return ours("@tensorflow/tfjs");
       if (request === "@mapbox/node-pre-gyp") return { find: () => binding };
+      if (request === "util") return util;
     }
     return original(request, parent, isMain);
   };
@@ -100,6 +100,12 @@ function loadPackage({ folder, binding }: NativePlace, Module: ModuleClass): voi
   } finally {
     Module._load = original;
   }
+}
+
+/** Node's util with what the package calls: one function is gone from Node 23 on, one warns from 22 on. */
+function withOldFunctions(util: object): object {
+  const isNullOrUndefined = (value: unknown): boolean => value === null || value === undefined;
+  return { ...util, isArray: Array.isArray, isNullOrUndefined };
 }
 
 /** TensorFlow's libraries print while they are loaded; installations of ours have a quiet way. */
