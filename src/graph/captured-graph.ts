@@ -23,13 +23,10 @@ export class CapturedGraph implements ValueHolder {
   readonly #states: readonly State[];
   readonly #fetches: readonly string[];
   readonly #inputNames: readonly string[];
-  /** Milliseconds that building and loading took. */
-  readonly loadMilliseconds: number;
   readonly operations: number;
 
   constructor(backend: NativeBackend, trace: Trace, xla: boolean) {
     this.#backend = backend;
-    const started = performance.now();
     const { states, nodes, updates, inputs, outputs } = trace;
     const specs = states.map(({ tensor, written }): StateSpec => {
       const { shape, dtype } = backend.tensorMap.get(tensor.dataId);
@@ -46,7 +43,6 @@ export class CapturedGraph implements ValueHolder {
       version: -1,
     }));
     this.operations = graph.length;
-    this.loadMilliseconds = performance.now() - started;
   }
 
   /** Whether everything that the graph was made from still exists. */
@@ -77,24 +73,11 @@ export class CapturedGraph implements ValueHolder {
   }
 
   giveBack(): void {
-    const held = this.#held();
-    if (held.length === 0) return;
-    const names = held.map(({ i }) => GRAPH_NAMES.state(i));
-    const made = this.#session.run([], names);
-    held.forEach(({ residence }, at) => {
-      residence.comeBack(made[at]!.id);
-    });
+    if (this.#held().length > 0) this.#fetchHeld([]);
   }
 
-  /** Gives back what is here alone and frees every value inside. */
   leave(): void {
-    const held = this.#held();
-    const names = held.map(({ i }) => GRAPH_NAMES.state(i));
-    const made = this.#session.run([], [...names, GRAPH_NAMES.left]);
-    this.#backend.binding.deleteTensor(made.pop()!.id);
-    held.forEach(({ residence }, at) => {
-      residence.comeBack(made[at]!.id);
-    });
+    this.#fetchHeld([GRAPH_NAMES.left]);
     for (const state of this.#states) state.version = -1;
   }
 
@@ -110,6 +93,17 @@ export class CapturedGraph implements ValueHolder {
     );
   }
 
+  /** Gives values back in one run, with what else is to be done in it. */
+  #fetchHeld(tokens: readonly string[]): void {
+    const held = this.#held();
+    const names = held.map(({ i }) => GRAPH_NAMES.state(i));
+    const made = this.#session.run([], [...names, ...tokens]);
+    for (const { id } of made.splice(held.length)) this.#backend.binding.deleteTensor(id);
+    held.forEach(({ residence }, at) => {
+      residence.comeBack(made[at]!.id);
+    });
+  }
+
   /** Takes over the values that the session does not have in their present version. */
   #enter(): void {
     const stale: number[] = [];
@@ -121,7 +115,7 @@ export class CapturedGraph implements ValueHolder {
       stale.push(i);
       if (holder !== null) {
         // What only reads leaves the values where they are, too.
-        if (state.isWritten && holder instanceof CapturedGraph) holder.leave();
+        if (state.isWritten) holder.leave();
         else holder.giveBack();
       }
     });

@@ -188,8 +188,8 @@ export class CapturedStep<I extends tf.Tensor[], R extends StepResult> {
   #trace(backend: NativeBackend, inputs: I): { result: R; trace: Trace } {
     let trace: Trace | null = null;
     const result = tf.tidy(() => {
-      const traced = traceStep(backend, inputs, () => {
-        this.#layout = this.#step(...inputs);
+      const traced = traceStep(backend, inputs, (given) => {
+        this.#layout = this.#step(...(given as I));
         return tensorsOf(this.#layout);
       });
       ({ trace } = traced);

@@ -53,7 +53,6 @@ export interface Binding extends Readonly<Record<`TF_ATTR_${AttributeTypes}`, nu
     outputNames: string,
   ): TensorMetadata[];
   deleteSavedModel(session: number): void;
-  getNumOfSavedModels(): number;
 }
 
 /** What the backend keeps of a tensor; several tensors may share it. */
@@ -73,12 +72,10 @@ export interface NativeBackend {
     get(dataId: object): TensorEntry;
     has(dataId: object): boolean;
   };
-  readonly isUsingGpuDevice: boolean;
   /** Copies what waits, then gives the ids. */
   getInputTensorIds(tensors: readonly { readonly dataId: object }[]): number[];
   /** A new tensor, tracked by the engine's scope. */
   createOutputTensor(metadata: TensorMetadata): tf.Tensor;
-  numDataIds(): number;
 }
 
 /** The native backend if it is the current one, else null. */

@@ -9,6 +9,8 @@ import type { NativeBackend, TensorEntry } from "./native-backend.ts";
 export interface ValueHolder {
   /** Gives back every value that is here alone; see {@link Residence.comeBack}. */
   giveBack(): void;
+  /** Gives back what is here alone and frees every value inside. */
+  leave(): void;
 }
 
 /** What is known of one variable. */

@@ -26,42 +26,53 @@ export interface Trace {
   readonly madeVariables: boolean;
 }
 
-/** Runs the step and traces it. @returns its results, tracked by the engine's scope, and the trace */
+/**
+ * Runs the step and traces it. Inputs and variables go by the binding's ids, so that those that share a
+ * value are told apart first.
+ * @returns its results, tracked by the engine's scope, and the trace
+ */
 export function traceStep(
   backend: NativeBackend,
   inputs: readonly tf.Tensor[],
-  step: () => tf.Tensor[],
+  step: (inputs: tf.Tensor[]) => tf.Tensor[],
 ): { results: tf.Tensor[]; trace: Trace } {
+  const variables = registeredVariables();
+  const variableOf = new Map<number, tf.Variable>();
+  for (const variable of variables) {
+    if (variableOf.has(tensorId(backend, variable))) variable.assign(ownTensor(backend, variable));
+    variableOf.set(tensorId(backend, variable), variable);
+  }
   const known = new Map<number, string>();
-  const before = registeredVariables().map((variable) => ({
-    variable,
-    id: tensorId(backend, variable),
-  }));
-  inputs.forEach((input, i) => known.set(tensorId(backend, input), `${GRAPH_NAMES.input(i)}:0`));
+  const given = inputs.map((input, i) => {
+    const id = tensorId(backend, input);
+    const own = known.has(id) || variableOf.has(id) ? ownTensor(backend, input) : input;
+    known.set(tensorId(backend, own), `${GRAPH_NAMES.input(i)}:0`);
+    return own;
+  });
   const { result: results, recording } = record(
     backend,
     known,
     (index) => GRAPH_NAMES.state(index),
     () => {
-      const results = step();
+      const results = step(given);
       // A result that no operation made is a tensor from outside, too.
       backend.getInputTensorIds(results);
       return results;
     },
   );
   const states = recording.externals.map(({ id, dataId }): TracedState => {
-    const variable = before.find((entry) => entry.id === id)?.variable ?? null;
+    const variable = variableOf.get(id) ?? null;
     const written = variable === null ? null : writtenTo(backend, variable, id, recording);
     return { variable, tensor: variable ?? { dataId: dataId! }, written };
   });
   const used = new Set(states.map(({ variable }) => variable));
   // Variables that are written without being read first.
-  for (const { variable, id } of before) {
+  for (const [id, variable] of variableOf) {
     if (used.has(variable) || variable.isDisposed) continue;
     const written = writtenTo(backend, variable, id, recording);
     if (written !== null) states.push({ variable, tensor: variable, written });
   }
-  const had = new Set(before.map(({ variable }) => variable));
+  const had = new Set(variables);
   return {
     results,
     trace: {
@@ -87,6 +98,14 @@ function writtenTo(
 ): string | null {
   const id = tensorId(backend, variable);
   return id === idBefore ? null : recording.referenceOf(id);
+}
+
+/** A tensor of the same value with an id of its own. */
+function ownTensor(backend: NativeBackend, tensor: tf.Tensor): tf.Tensor {
+  const { binding } = backend;
+  const type = { name: "T", type: binding.TF_ATTR_TYPE, value: specOf(backend, tensor).dtype };
+  const [copy] = binding.executeOp("Identity", [type], [tensorId(backend, tensor)], 1);
+  return backend.createOutputTensor(copy!);
 }
 
 function specOf(backend: NativeBackend, { dataId }: tf.Tensor): InputSpec {

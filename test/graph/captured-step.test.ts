@@ -160,6 +160,36 @@ describe.skipIf(!hasNative)("captureStep on native", () => {
     expect(read.report).toMatchObject({ graphs: 1, fallback: null });
   });
 
+  it("keeps apart inputs and variables that share a value when the step is traced", () => {
+    const step = capture((x: tf.Tensor, y: tf.Tensor) => tf.sub(tf.mul(x, 10), y));
+    const [one, two] = [tf.scalar(1), tf.scalar(2)];
+    for (let i = 0; i < 3; i++) expect(valueOf(step, one, one)).toBe(9);
+    expect(valueOf(step, one, two)).toBe(8);
+    const [a, b] = [tf.variable(one), tf.variable(one)];
+    const mixed = capture((x: tf.Tensor) => {
+      a.assign(tf.add(a, x));
+      return tf.add(tf.mul(a, 10), tf.add(b, tf.mul(x, 100)));
+    });
+    for (let i = 2; i <= 5; i++) {
+      expect(valueOf(mixed, one)).toBe(10 * i + 101);
+      // The same value for both again.
+      b.assign(one);
+    }
+    expect(valueOf(mixed, two)).toBe(10 * 7 + 201);
+    for (let i = 0; i < 2; i++) {
+      const pair = tf.tensor1d([1, 1]);
+      const shared = tf.scalar(3);
+      for (const variable of [a, b]) variable.assign(shared);
+      const results = [pair, pair].map((x) => {
+        const total = tf.tidy(() => tf.sum(x));
+        const value = valueOf(mixed, total);
+        total.dispose();
+        return value;
+      });
+      expect(results).toEqual([10 * 5 + 203, 10 * 7 + 203]);
+    }
+  });
+
   it("lets a variable be disposed while its value is in a session", () => {
     const counter = tf.variable(tf.scalar(0));
     const step = capture((by: tf.Tensor) => {
