@@ -1,22 +1,13 @@
 /** What our kernels use of the package that puts TensorFlow under TensorFlow.js. */
 import type * as tf from "@tensorflow/tfjs";
-import type { UpdateInPlace } from "../../graph/native-backend.ts";
+import { GRAPH_DTYPES } from "../../formats/graph-def.ts";
+import type { OpAttribute, UpdateInPlace } from "../../graph/native-backend.ts";
 
-/**
- * Numbers of element types.
- * @see TensorFlow 2.21, tensorflow/core/framework/types.proto
- */
-export const TYPES = { float32: 1, int32: 3, bool: 10 } as const;
+/** Numbers of element types. */
+export const TYPES = GRAPH_DTYPES;
 
 /** Number of an element type. */
 export type TypeNumber = (typeof TYPES)[keyof typeof TYPES];
-
-/** One attribute of an operation; `type` is a TF_AttrType. */
-export interface OpAttribute {
-  readonly name: string;
-  readonly type: number;
-  readonly value: number | boolean | string;
-}
 
 /**
  * Kinds of attributes.

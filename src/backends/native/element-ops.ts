@@ -1,11 +1,6 @@
 /** TensorFlow's operations on single elements as methods, with their attributes made once. */
-import {
-  boolAttribute,
-  typeAttribute,
-  TYPES,
-  type OpAttribute,
-  type TypeNumber,
-} from "./binding.ts";
+import type { OpAttribute } from "../../graph/native-backend.ts";
+import { boolAttribute, typeAttribute, TYPES, type TypeNumber } from "./binding.ts";
 import type { OpRun, Value } from "./op-run.ts";
 
 /** A tensor, or a number that becomes a scalar of the other operand's type. */

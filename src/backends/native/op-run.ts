@@ -1,7 +1,7 @@
 /** The operations of one kernel's call: what they make is freed, but for the kernel's results. */
 import type * as tf from "@tensorflow/tfjs";
-import type { UpdateInPlace } from "../../graph/native-backend.ts";
-import { TYPES, type NativeBackend, type OpAttribute, type TypeNumber } from "./binding.ts";
+import type { OpAttribute, UpdateInPlace } from "../../graph/native-backend.ts";
+import { TYPES, type NativeBackend, type TypeNumber } from "./binding.ts";
 
 /** A tensor inside TensorFlow. */
 export interface Value {
