@@ -58,12 +58,12 @@ export {
 export { registerLayers } from "./layers/register.ts";
 
 // Models
-export type { Seq2SeqModel } from "./models/model.ts";
+export { Gnmt } from "./models/gnmt.ts";
+export type { AttendedStep, ModelArgs, Seq2SeqModel } from "./models/model.ts";
 export { type PlacedProduct, placementReport } from "./models/placement.ts";
 export { createModelScorer, type ModelScorer } from "./models/scorer.ts";
 export { traceModel } from "./models/traced-model.ts";
 export { Transformer } from "./models/transformer.ts";
-export type { TransformerArgs } from "./models/transformer-parts.ts";
 
 // Metrics
 export { type BleuScore, corpusBleu } from "./metrics/bleu.ts";

@@ -1,11 +1,13 @@
 /** Activation functions by name. */
 import * as tf from "@tensorflow/tfjs";
 import { UnknownNameError } from "../errors.ts";
+import { sigmoid, tanh } from "../ops/gate-activations.ts";
 
 const ACTIVATIONS = {
   linear: (x: tf.Tensor) => x,
   relu: (x: tf.Tensor) => tf.relu(x),
-  tanh: (x: tf.Tensor) => tf.tanh(x),
+  sigmoid: (x: tf.Tensor) => sigmoid(x),
+  tanh: (x: tf.Tensor) => tanh(x),
   /** ½x(1 + tanh(√(2/π)(x + 0.044715x³))), NeurST's `gelu` and `gelu_approx`. */
   gelu: (x: tf.Tensor) => {
     const inner = tf.mul(tf.add(x, tf.mul(tf.pow(x, 3), 0.044715)), Math.sqrt(2 / Math.PI));

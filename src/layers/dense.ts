@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Pass } from "../quant/pass.ts";
 import { activate, type Activation } from "./activation.ts";
-import { glorotUniform } from "./initial-weights.ts";
+import { glorotUniform, type Initializer, uniform } from "./initial-weights.ts";
 import { asRows, firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
 import { linearProduct } from "./product.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
@@ -14,41 +14,97 @@ export interface QuantDenseArgs extends QuantLayerArgs {
   readonly activation?: Activation;
   /** False leaves the result in float, where another layer quantizes it [default: true]. */
   readonly quantizeOutput?: boolean;
+  /** True quantizes x as well, where no layer before does [default: false]. */
+  readonly quantizeInput?: boolean;
+  /** [default: true] */
+  readonly useBias?: boolean;
+  /** The kernel starts uniform in ± this [default: Glorot's range]. */
+  readonly kernelRange?: number | null;
+  /** The bias starts uniform in ± this [default: 0]. */
+  readonly biasRange?: number;
 }
 
-/** activation(x·kernel + bias) over the last axis; quantizes the kernel and the result. */
+/**
+ * activation(x·kernel + bias) over the last axis; quantizes the kernel and the result, and x where
+ * it is asked to.
+ */
 export class QuantDense extends QuantLayer {
   static readonly className = "QuantDense";
   readonly units: number;
   readonly activation: Activation;
   readonly quantizeOutput: boolean;
+  readonly quantizeInput: boolean;
+  readonly useBias: boolean;
+  readonly kernelRange: number | null;
+  readonly biasRange: number;
   #kernel!: tf.LayerVariable;
-  #bias!: tf.LayerVariable;
+  #bias: tf.LayerVariable | null = null;
 
   constructor(args: QuantDenseArgs) {
     super(args);
     this.units = args.units;
     this.activation = args.activation ?? "linear";
     this.quantizeOutput = args.quantizeOutput ?? true;
+    this.quantizeInput = args.quantizeInput ?? false;
+    this.useBias = args.useBias ?? true;
+    this.kernelRange = args.kernelRange ?? null;
+    this.biasRange = args.biasRange ?? 0;
   }
 
   override build(inputShape: tf.Shape | tf.Shape[]): void {
     const shape = [lastWidth(this.name, inputShape), this.units];
-    const initializer = glorotUniform(this.seed, `${this.name}/kernel`);
-    this.#kernel = this.addWeight("kernel", shape, "float32", initializer);
-    this.#bias = this.addWeight("bias", [this.units], "float32", tf.initializers.zeros());
+    this.#kernel = this.addWeight("kernel", shape, "float32", this.#kernelInitializer());
+    if (this.useBias) {
+      const initializer =
+        this.biasRange === 0
+          ? tf.initializers.zeros()
+          : uniform(this.biasRange, this.seed, `${this.name}/bias`);
+      this.#bias = this.addWeight("bias", [this.units], "float32", initializer);
+    }
+    if (this.quantizeInput) this.addActivationQuantizer("input");
     if (this.quantizeOutput) this.addActivationQuantizer("output", this.activation);
     super.build(inputShape);
   }
 
+  #kernelInitializer(): Initializer {
+    const name = `${this.name}/kernel`;
+    const { kernelRange: range, seed } = this;
+    return range === null ? glorotUniform(seed, name) : uniform(range, seed, name);
+  }
+
   /** @param x [..., inputs] @returns [..., units]; quantized if `quantizeOutput` */
   transform(x: tf.Tensor, pass: Pass): tf.Tensor {
+    return this.transformOperand(this.operand(x, pass), pass);
+  }
+
+  /** x for use in {@link transformOperand}: on its grid if `quantizeInput`, else x itself. */
+  operand(x: tf.Tensor, pass: Pass): tf.Tensor {
+    return this.quantizeInput ? this.quantOperand(x, "input", pass) : x;
+  }
+
+  /** {@link transform} of what {@link operand} made, or of a dropped-out one. */
+  transformOperand(x: tf.Tensor, pass: Pass): tf.Tensor {
     const kernel = this.weightOperand(this.#kernel, pass) as tf.Tensor2D;
     const options = { name: `${this.name}/product`, pass };
-    const bias = this.#bias.read() as tf.Tensor1D;
-    const rows = linearProduct(asRows(x, pass), kernel, bias, options);
+    const rows = linearProduct(asRows(x, pass), kernel, this.bias, options);
     const y = tf.reshape(activate(rows, this.activation), [...x.shape.slice(0, -1), this.units]);
     return this.quantizeOutput ? this.quant(y, "output", pass) : y;
+  }
+
+  /** The result for an input of zeros: [units], quantized if `quantizeOutput`. */
+  ofZeros(pass: Pass): tf.Tensor {
+    const y = activate<tf.Tensor>(this.bias ?? tf.zeros([this.units]), this.activation);
+    return this.quantizeOutput ? this.quant(y, "output", pass) : y;
+  }
+
+  /** [units], or null without bias. */
+  get bias(): tf.Tensor1D | null {
+    return (this.#bias?.read() ?? null) as tf.Tensor1D | null;
+  }
+
+  /** [inputs, units] on its grid, as values; made once for each pass. */
+  kernelValues(pass: Pass): tf.Tensor2D {
+    return this.quantWeight(this.#kernel, pass) as tf.Tensor2D;
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
@@ -60,7 +116,12 @@ export class QuantDense extends QuantLayer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { units, activation, quantizeOutput } = this;
-    return { ...super.getConfig(), units, activation, quantizeOutput };
+    const { units, activation, quantizeOutput, quantizeInput, useBias } = this;
+    const { kernelRange, biasRange } = this;
+    const start = { kernelRange, biasRange };
+    return {
+      ...super.getConfig(),
+      ...{ units, activation, quantizeOutput, quantizeInput, useBias, ...start },
+    };
   }
 }

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { embeddingLookup } from "../ops/embedding-lookup.ts";
 import type { Pass } from "../quant/pass.ts";
-import { embeddingNormal } from "./initial-weights.ts";
+import { embeddingNormal, uniform } from "./initial-weights.ts";
 import { firstShape, onlyTensor } from "./input-tensors.ts";
 import { linearProduct } from "./product.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
@@ -13,6 +13,8 @@ export interface TokenEmbeddingArgs extends QuantLayerArgs {
   readonly dim: number;
   /** True adds the softmax bias, for tables that also make logits [default: false]. */
   readonly sharesSoftmax?: boolean;
+  /** Weights start uniform in ± this [default: normal with deviation dim^−½]. */
+  readonly initialRange?: number | null;
 }
 
 /** A table [vocabSize, dim]: looks tokens up and, where shared, turns vectors into logits. */
@@ -21,6 +23,7 @@ export class TokenEmbedding extends QuantLayer {
   readonly vocabSize: number;
   readonly dim: number;
   readonly sharesSoftmax: boolean;
+  readonly initialRange: number | null;
   #weights!: tf.LayerVariable;
   #bias: tf.LayerVariable | null = null;
 
@@ -29,11 +32,14 @@ export class TokenEmbedding extends QuantLayer {
     this.vocabSize = args.vocabSize;
     this.dim = args.dim;
     this.sharesSoftmax = args.sharesSoftmax ?? false;
+    this.initialRange = args.initialRange ?? null;
   }
 
   override build(inputShape: tf.Shape | tf.Shape[]): void {
-    const { vocabSize, dim } = this;
-    const initializer = embeddingNormal(dim, this.seed, `${this.name}/weights`);
+    const { vocabSize, dim, initialRange: range } = this;
+    const name = `${this.name}/weights`;
+    const initializer =
+      range === null ? embeddingNormal(dim, this.seed, name) : uniform(range, this.seed, name);
     this.#weights = this.addWeight("weights", [vocabSize, dim], "float32", initializer);
     if (this.sharesSoftmax) {
       this.#bias = this.addWeight("bias", [vocabSize], "float32", tf.initializers.zeros());
@@ -77,7 +83,7 @@ export class TokenEmbedding extends QuantLayer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { vocabSize, dim, sharesSoftmax } = this;
-    return { ...super.getConfig(), vocabSize, dim, sharesSoftmax };
+    const { vocabSize, dim, sharesSoftmax, initialRange } = this;
+    return { ...super.getConfig(), vocabSize, dim, sharesSoftmax, initialRange };
   }
 }

@@ -26,3 +26,9 @@ export function embeddingNormal(width: number, seed: number, name: string): Init
   const args = { mean: 0, stddev: width ** -0.5, seed: weightSeed(seed, name) };
   return tf.initializers.randomNormal(args);
 }
+
+/** Uniform over ±range. */
+export function uniform(range: number, seed: number, name: string): Initializer {
+  const args = { minval: -range, maxval: range, seed: weightSeed(seed, name) };
+  return tf.initializers.randomUniform(args);
+}

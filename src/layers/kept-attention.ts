@@ -7,7 +7,7 @@ import {
   MOST_NARROW_CODE,
   narrowCodes,
 } from "../ops/cached-attention.ts";
-import type { Pass, TensorGrid } from "../quant/pass.ts";
+import { isWatched, type Pass, type TensorGrid } from "../quant/pass.ts";
 import { valuesOf } from "./product.ts";
 
 /** The grids of one attention layer's operands in a pass; null where they are float. */
@@ -23,7 +23,7 @@ export interface AttentionGrids {
  * watches products or codes, nor where values must be summed as TensorFlow sums them.
  */
 export function isFused({ queries, cells, softmax }: AttentionGrids, pass: Pass): boolean {
-  if ((pass.observe ?? pass.onCodes ?? pass.onProduct) !== undefined) return false;
+  if (isWatched(pass)) return false;
   const multipliesCodes = pass.products === "codes";
   if (cells?.compat === "neurst" && (!multipliesCodes || softmax === null)) return false;
   if (cells === null || !multipliesCodes) return true;

@@ -158,7 +158,8 @@ export abstract class QuantLayer extends tf.layers.Layer {
   /**
    * Creates an activation quantizer, with its clip `<layer>/<name>_clip_max` unless it is of the
    * softmax kind.
-   * @param activation what makes the values; every other than relu and softmax has both signs
+   * @param activation what makes the values; every other than relu and softmax has both signs;
+   *   `cell` is an LSTM's cell state, with bits of its own
    */
   protected addActivationQuantizer(name: string, activation: string = "act"): void {
     const kind: ActivationKind =
@@ -166,7 +167,8 @@ export abstract class QuantLayer extends tf.layers.Layer {
     this.#activationNames.add(name);
     const settings = this.policy.for(`${this.name}/${name}`);
     if (settings !== null) {
-      this.#addQuantizer(name, kind, settings, { axis: null, clipShape: [] });
+      const bits = activation === "cell" ? settings.cellBits : settings.actBits;
+      this.#addQuantizer(name, kind, { ...settings, actBits: bits }, { axis: null, clipShape: [] });
     }
   }
 
@@ -252,7 +254,10 @@ export abstract class QuantLayer extends tf.layers.Layer {
   }
 
   /** Runs `body` in the model's pass; without one (host models), in a pass of this call. */
-  protected inPass(kwargs: CallArgs, body: (pass: Pass) => tf.Tensor): tf.Tensor {
+  protected inPass<T extends tf.Tensor | tf.Tensor[]>(
+    kwargs: CallArgs,
+    body: (pass: Pass) => T,
+  ): T {
     const { pass, training } = kwargs as { pass?: Pass; training?: boolean };
     // No tidy of its own: what the pass keeps for later layers must outlive this call.
     if (pass !== undefined) return body(pass);
@@ -339,7 +344,8 @@ export abstract class QuantLayer extends tf.layers.Layer {
       kind === "softmax"
         ? null
         : this.#addVariable(clipName(name), layout.clipShape, "float32", initializer);
-    const { rounding, compat } = settings;
+    const { rounding } = settings;
+    const compat = settings.compat === "neurst" ? "neurst" : "none";
     const bits = isWeight ? settings.weightBits : settings.actBits;
     const quantizer = new Quantizer({
       path: `${this.name}/${name}`,

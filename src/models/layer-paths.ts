@@ -10,6 +10,7 @@
  * | shared_symbol_modality_posenc_wrapper/shared_symbol_modality/{shared,emb}/… | shared_embedding/… |
  * | input_symbol_modality…, target_symbol_modality…             | source_embedding/…, target_embedding/… |
  * | …_posenc_wrapper/position_embeddings/…                      | {shared,source,target}_positions/… |
+ * | GNMT's encoder/…, decoder/…, embedder/…                     | the same                        |
  */
 import { UnknownNameError } from "../errors.ts";
 
@@ -17,7 +18,8 @@ import { UnknownNameError } from "../errors.ts";
 export const ROOT_SCOPE = "SequenceToSequence";
 
 const MODALITIES = { shared: "shared", input: "source", target: "target" } as const;
-const TOP_PARTS = /^(TransformerEncoder|TransformerDecoder|softmax_linear|\w+_symbol_modality\w*)$/;
+const TOP_PARTS =
+  /^(TransformerEncoder|TransformerDecoder|softmax_linear|\w+_symbol_modality\w*|encoder|decoder|embedder)$/;
 
 /** The short path of a full name; a name outside the table comes back as it is. */
 export function shortPath(fullName: string): string {

@@ -1,6 +1,7 @@
 /** What trainers, decoders, calibration and exporters see of a sequence-to-sequence model. */
 import type * as tf from "@tensorflow/tfjs";
 import type { QuantLayer } from "../layers/quant-layer.ts";
+import type { QuantConfig } from "../quant/config.ts";
 import type { Pass } from "../quant/pass.ts";
 import type { StepsInBlocks } from "./block-step.ts";
 import type { StateRows } from "./state-rows.ts";
@@ -16,10 +17,31 @@ export interface DecodeState {
   readonly isInBlocks?: boolean;
 }
 
+/** What every model is made from. */
+export interface ModelArgs {
+  /** `model.params`; missing ones get their defaults. */
+  readonly params: unknown;
+  readonly sourceVocabSize: number;
+  readonly targetVocabSize: number;
+  /** Null for a float model. */
+  readonly quantConfig: QuantConfig | null;
+  /** Seed of initial weights. */
+  readonly seed: number;
+}
+
+/** A step of decoding that says how each row looked at its source; the caller disposes the tensors. */
+export interface AttendedStep {
+  /** [rows, targetVocab]. */
+  readonly logits: tf.Tensor2D;
+  /** [rows, sourceTime], float; 0 on padding. */
+  readonly attention: tf.Tensor2D;
+  readonly state: DecodeState;
+}
+
 export interface Seq2SeqModel {
   /** Name in the model catalogue and in model_configs.yml, such as `Transformer`. */
   readonly className: string;
-  /** NeurST's dotted parameters (`encoder.num_layers` …), complete. */
+  /** `model.params`, complete. */
   readonly params: Readonly<Record<string, unknown>>;
   readonly sourceVocabSize: number;
   readonly targetVocabSize: number;
@@ -52,6 +74,8 @@ export interface Seq2SeqModel {
     state: DecodeState,
     pass: Pass,
   ): { logits: tf.Tensor2D; state: DecodeState };
+  /** {@link step} with the attention of each row, where the model has one attention that counts. */
+  stepAttended?(ids: tf.Tensor1D, state: DecodeState, pass: Pass): AttendedStep;
   /** Rows of a state by index (repeats and drops allowed). Consumes `state`. */
   gatherState(state: DecodeState, rows: Int32Array): DecodeState;
   disposeState(state: DecodeState): void;

@@ -1,6 +1,7 @@
 /** The Transformer's parameters under NeurST's dotted names: schema, defaults, checks. */
 import { z } from "zod";
-import { ConfigError, UnknownNameError } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
+import { modelParamsError } from "./params-error.ts";
 
 const size = z.int().min(1);
 const rate = z.number().min(0).lt(1);
@@ -81,7 +82,8 @@ export type Timing = z.output<typeof timing>;
  */
 export function parseTransformerParams(params: unknown): TransformerParams {
   const parsed = transformerParamsSchema.safeParse(params);
-  if (!parsed.success) throw paramsError(parsed.error, params);
+  if (!parsed.success)
+    throw modelParamsError(parsed.error, params, Object.keys(transformerParamsSchema.shape));
   const complete = parsed.data;
   for (const side of ["source", "target"] as const) {
     const stack = side === "source" ? "encoder" : "decoder";
@@ -118,18 +120,4 @@ export function stackParams(params: TransformerParams, stack: "encoder" | "decod
       params[`${stack}.${key}` as keyof TransformerParams],
     ]),
   ) as unknown as StackParams;
-}
-
-function paramsError(error: z.ZodError, params: unknown): ConfigError | UnknownNameError {
-  const issue = error.issues[0]!;
-  if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
-    const known = Object.keys(transformerParamsSchema.shape);
-    return new UnknownNameError("model.params", "key", issue.keys[0]!, known);
-  }
-  const key = String(issue.path[0] ?? "");
-  const value: unknown = (params as Record<string, unknown> | null | undefined)?.[key];
-  return new ConfigError(
-    `model.params.${key}: expected ${issue.message}, received ${value === undefined ? "nothing" : JSON.stringify(value)}. ` +
-      `Give it in the configuration, or choose an hparams_set.`,
-  );
 }

@@ -7,27 +7,16 @@ import { TokenEmbedding } from "../layers/embedding.ts";
 import { PositionEmbedding, type GivenPosition } from "../layers/position-embedding.ts";
 import { TransformerDecoder } from "../layers/transformer-decoder.ts";
 import { TransformerEncoder, type StackArgs } from "../layers/transformer-encoder.ts";
-import type { QuantConfig } from "../quant/config.ts";
 import type { Pass } from "../quant/pass.ts";
 import type { QuantPolicy } from "../quant/policy.ts";
 import { ROOT_SCOPE } from "./layer-paths.ts";
+import type { ModelArgs } from "./model.ts";
 import {
   embeddingDim,
   stackParams,
   timingOf,
   type TransformerParams,
 } from "./transformer-params.ts";
-
-export interface TransformerArgs {
-  /** NeurST's dotted `model.params`; missing ones get their defaults. */
-  readonly params: unknown;
-  readonly sourceVocabSize: number;
-  readonly targetVocabSize: number;
-  /** Null for a float model. */
-  readonly quantConfig: QuantConfig | null;
-  /** Seed of initial weights. */
-  readonly seed: number;
-}
 
 /** Token vectors and positions of one side. */
 export interface Modality {
@@ -60,7 +49,7 @@ export interface TransformerParts {
 /** @throws {ConfigError} for sides that cannot share */
 export function makeParts(
   params: TransformerParams,
-  args: TransformerArgs,
+  args: ModelArgs,
   policy: QuantPolicy,
 ): TransformerParts {
   const { sourceVocabSize, targetVocabSize, seed } = args;

@@ -11,10 +11,10 @@ import type { Pass } from "../quant/pass.ts";
 import { QuantPolicy } from "../quant/policy.ts";
 import type { BlockStep, StepsInBlocks } from "./block-step.ts";
 import { shortPath } from "./layer-paths.ts";
-import type { DecodeState, Seq2SeqModel } from "./model.ts";
+import type { DecodeState, ModelArgs, Seq2SeqModel } from "./model.ts";
 import { firstRows, gatherRows, rowsAfterStep, type StateRows } from "./state-rows.ts";
 import { parseTransformerParams, type TransformerParams } from "./transformer-params.ts";
-import { embed, makeParts, type Modality, type TransformerArgs } from "./transformer-parts.ts";
+import { embed, makeParts, type Modality } from "./transformer-parts.ts";
 
 /** The Transformer. Its variables carry NeurST's names. */
 export class Transformer implements Seq2SeqModel {
@@ -33,7 +33,7 @@ export class Transformer implements Seq2SeqModel {
   readonly inBlocks: StepsInBlocks;
 
   /** @throws {ConfigError} for parameters or overrides that do not fit */
-  constructor(args: TransformerArgs) {
+  constructor(args: ModelArgs) {
     const params = parseTransformerParams(args.params);
     const policy = new QuantPolicy(args.quantConfig, shortPath);
     this.params = params;

@@ -11,10 +11,10 @@ import { runKernel, withGradient, withGradientOfMany } from "./kernel.ts";
  */
 export function splitHeads(x: tf.Tensor3D, parts: number, heads: number): tf.Tensor4D[] {
   const split = withGradientOfMany(
-    x,
+    { x },
     () =>
       runKernel("QatSplitHeads", { x }, { parts, heads }, () => splitComposition(x, parts, heads)),
-    (dys) => joinParts(dys as tf.Tensor4D[]),
+    (dys) => ({ x: joinParts(dys as tf.Tensor4D[]) }),
   );
   return split as tf.Tensor4D[];
 }

@@ -7,6 +7,8 @@ import * as tf from "@tensorflow/tfjs";
 /** Kernels that a backend may register for these operations; see each operation for its inputs. */
 export const KERNEL_NAMES = [
   "QatAdam",
+  "QatAdditiveScores",
+  "QatAdditiveScoresGrad",
   "QatAttentionSoftmax",
   "QatAttentionSoftmaxGrad",
   "QatCachedAttention",
@@ -25,12 +27,17 @@ export const KERNEL_NAMES = [
   "QatLayerNormGrad",
   "QatLinear",
   "QatLogSoftmax",
+  "QatLstmCell",
+  "QatLstmSequence",
+  "QatLstmSequenceGrad",
   "QatMagnitudeHistogram",
   "QatNarrowCodes",
   "QatPackCodes",
   "QatSegmentSum",
+  "QatSigmoid",
   "QatSplitHeads",
   "QatSquareSum",
+  "QatTanh",
   "QatTopCandidates",
   "QatValueRange",
 ] as const;
@@ -93,25 +100,42 @@ export function withGradient(
 interface MultiResultEngine {
   runKernelFunc(call: {
     inputs: Record<string, tf.Tensor>;
-    forwardFunc: () => tf.Tensor[];
+    forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor[];
     /** Receives one gradient, or a list where there are several results. */
-    backwardsFunc: (dys: tf.Tensor | tf.Tensor[]) => Record<string, () => tf.Tensor>;
+    backwardsFunc: (
+      dys: tf.Tensor | tf.Tensor[],
+      saved: tf.Tensor[],
+    ) => Record<string, () => tf.Tensor>;
   }): tf.Tensor[];
 }
 
 /**
- * An operation on one tensor with several results and a hand-written gradient, which
- * {@link withGradient} cannot express. `backward` receives the gradients of all results.
+ * An operation with several results and a hand-written gradient, which {@link withGradient} cannot
+ * express.
+ * @param inputs by name
+ * @param forward receives `save`, which keeps tensors for the backward pass
+ * @param backward receives the gradients of all results (zeros for one that is not used) and what
+ *   was saved; returns a gradient for each name of `inputs`
  */
 export function withGradientOfMany(
-  x: tf.Tensor,
-  forward: () => tf.Tensor[],
-  backward: (dys: tf.Tensor[]) => tf.Tensor,
+  inputs: Record<string, tf.Tensor>,
+  forward: (save: (tensors: tf.Tensor[]) => void) => tf.Tensor[],
+  backward: (dys: tf.Tensor[], saved: tf.Tensor[]) => Record<string, tf.Tensor>,
 ): tf.Tensor[] {
   const engine = tf.engine() as unknown as MultiResultEngine;
   return engine.runKernelFunc({
-    inputs: { x },
-    forwardFunc: forward,
-    backwardsFunc: (dys) => ({ x: () => backward([dys].flat()) }),
+    inputs,
+    forwardFunc: (_backend, save) => {
+      let saved: tf.Tensor[] = [];
+      const results = forward((tensors) => (saved = tensors));
+      // Not before: where the forward pass fails nobody would free what the engine keeps.
+      save(saved);
+      return results;
+    },
+    backwardsFunc: (dys, saved) => {
+      // Here, not where each is asked for: the engine frees what is made there besides the one.
+      const gradients = Object.entries(backward([dys].flat(), saved));
+      return Object.fromEntries(gradients.map(([name, gradient]) => [name, () => gradient]));
+    },
   });
 }

@@ -9,6 +9,9 @@ const bits = z.int().min(2).max(8);
 const clip = z.number().positive();
 const rounding = z.enum(["half_even", "half_up"]);
 
+/** Other tools whose placement or gradient rules may be followed. */
+const QUANT_COMPATS = ["none", "neurst", "distiller-2019"] as const;
+
 const overridable = {
   quant_weight_bits: bits.optional().describe("bits of weights, 2 to 8 [default: quant_bits]"),
   quant_act_bits: bits.optional().describe("bits of activations, 2 to 8 [default: quant_bits]"),
@@ -19,6 +22,12 @@ const overridable = {
     .optional()
     .describe("initial clip of every activation [default: calibrated on training batches]"),
   quant_per_channel: z.boolean().optional().describe("one clip per output channel of each weight"),
+  quant_cell_bits: z
+    .int()
+    .min(2)
+    .max(16)
+    .optional()
+    .describe("bits of the cell states of LSTMs, which enter no product, 2 to 16 [default: 16]"),
 };
 
 const overrideSchema = z.strictObject({
@@ -52,9 +61,12 @@ export const quantParamsSchema = z.strictObject({
     .default(4)
     .describe("training batches used to calibrate clips that are not given"),
   quant_compat: z
-    .enum(["none", "neurst"])
+    .enum(QUANT_COMPATS)
     .default("none")
-    .describe("neurst: a clip at or below zero receives no gradient, as in TensorFlow"),
+    .describe(
+      "neurst: a clip at or below zero receives no gradient, as in TensorFlow; distiller-2019: " +
+        "recurrent layers round after each of their operations",
+    ),
   overrides: z
     .array(overrideSchema)
     .default([])
@@ -69,13 +81,15 @@ export interface QuantConfig {
   readonly strategy: "min/max";
   readonly weightBits: number;
   readonly actBits: number;
+  /** Bits of the cell states of LSTMs. */
+  readonly cellBits: number;
   readonly weightClipMax: number | null;
   readonly actClipMax: number | null;
   readonly perChannel: boolean;
   readonly rounding: "half_even" | "half_up";
   readonly clipLearningRate: number;
   readonly calibrateBatches: number;
-  readonly compat: "none" | "neurst";
+  readonly compat: (typeof QUANT_COMPATS)[number];
   readonly overrides: readonly QuantOverride[];
   /** L2 coefficient λ of weight clips: the penalty is λ·clip². NeurST: 0.001. */
   readonly weightClipL2: number;
@@ -95,6 +109,8 @@ export function resolveQuantConfig(params: unknown): QuantConfig {
     strategy: p.quant_strategy,
     weightBits: p.quant_weight_bits ?? p.quant_bits,
     actBits: p.quant_act_bits ?? p.quant_bits,
+    cellBits:
+      p.quant_cell_bits ?? defaultCellBits(p.quant_compat, p.quant_act_bits ?? p.quant_bits),
     weightClipMax: p.quant_weight_clip_max ?? null,
     actClipMax: p.quant_act_clip_max ?? null,
     perChannel: p.quant_per_channel ?? false,
@@ -106,6 +122,11 @@ export function resolveQuantConfig(params: unknown): QuantConfig {
     weightClipL2: 0.001,
     actClipL2: 0.01,
   });
+}
+
+/** The published placement rounds every result to the bits of activations. */
+function defaultCellBits(compat: QuantConfig["compat"], actBits: number): number {
+  return compat === "distiller-2019" ? actBits : 16;
 }
 
 function quantParamsError(error: z.ZodError, params: unknown): ConfigError | UnknownNameError {
@@ -131,6 +152,7 @@ export function toQuantParams(config: QuantConfig): QuantParamsInput {
     quant_bits: config.weightBits,
     quant_weight_bits: config.weightBits,
     quant_act_bits: config.actBits,
+    quant_cell_bits: config.cellBits,
     ...(config.weightClipMax === null ? {} : { quant_weight_clip_max: config.weightClipMax }),
     ...(config.actClipMax === null ? {} : { quant_act_clip_max: config.actClipMax }),
     quant_per_channel: config.perChannel,

@@ -101,6 +101,17 @@ export function createPass(options: PassOptions = {}): Pass {
   };
 }
 
+/** Whether somebody wants to see single operations of the pass, or unquantized values. */
+export function isWatched(pass: Pass): boolean {
+  const watcher = pass.observe ?? pass.onCodes ?? pass.onProduct;
+  return watcher !== undefined || pass.skipQuantization === true;
+}
+
+/** The same pass for what its watchers have seen before. */
+export function unwatched(pass: Pass): Pass {
+  return { ...pass, observe: undefined, onCodes: undefined };
+}
+
 /** Disposes the quantized weights, scales and tables that a pass has kept. */
 export function disposePass(pass: Pass): void {
   for (const { values, codes, packed } of pass.weights.values()) {

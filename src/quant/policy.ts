@@ -6,6 +6,7 @@ import type { QuantConfig, QuantOverride } from "./config.ts";
 export interface LayerQuantSettings {
   readonly weightBits: number;
   readonly actBits: number;
+  readonly cellBits: number;
   /** Initial clip, or null where it is calibrated. */
   readonly weightClipMax: number | null;
   readonly actClipMax: number | null;
@@ -119,6 +120,7 @@ function applyOverrides(
   return {
     weightBits: first("quant_weight_bits") ?? config.weightBits,
     actBits: first("quant_act_bits") ?? config.actBits,
+    cellBits: first("quant_cell_bits") ?? config.cellBits,
     weightClipMax: first("quant_weight_clip_max") ?? config.weightClipMax,
     actClipMax: first("quant_act_clip_max") ?? config.actClipMax,
     perChannel: first("quant_per_channel") ?? config.perChannel,

@@ -4,7 +4,7 @@ import { sameValue, type Source } from "./resolve.ts";
 import type { Setting } from "./spellings.ts";
 
 /** Rates may change from run to run; everything else decides the shape or meaning of weights. */
-const CHANGEABLE = /dropout_rate$/;
+const CHANGEABLE = /dropout(_rate)?$/;
 
 /**
  * Compares what explicit sources ask of the model with what an existing model says of itself.

@@ -1,5 +1,6 @@
 /** Architectures: the parameters that each model of the catalogue takes. */
 import { z } from "zod";
+import { gnmtParamsSchema } from "../models/gnmt-params.ts";
 import { transformerParamsSchema } from "../models/transformer-params.ts";
 import { defineSection } from "./section.ts";
 
@@ -21,6 +22,11 @@ export const modelSection = defineSection({
     Transformer: {
       summary: "NeurST's Transformer",
       params: optionalParams(transformerParamsSchema),
+    },
+    GNMT: {
+      summary: "LSTMs with additive attention, as in MLPerf's GNMT v2",
+      aliases: ["Gnmt", "gnmt"],
+      params: optionalParams(gnmtParamsSchema),
     },
   },
 });

@@ -186,7 +186,7 @@ function trainerOptions(prepared: Prepared): TrainerOptions {
 }
 
 function widthOf(params: Readonly<Record<string, unknown>>): number {
-  return params["encoder.hidden_size"] as number;
+  return (params["encoder.hidden_size"] ?? params["hidden_size"]) as number;
 }
 
 function validationOptions(prepared: Prepared): ValidationOptions | null {

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { RandomStream } from "../../src/core/random.ts";
 import { adamUpdate } from "../../src/ops/adam.ts";
 import { attentionSoftmax } from "../../src/ops/attention-softmax.ts";
+import { additiveScores } from "../../src/ops/additive-scores.ts";
 import { cachedAttention, narrowCodes } from "../../src/ops/cached-attention.ts";
 import { codeProduct, packCodes } from "../../src/ops/code-product.ts";
 import { smoothedCrossEntropy } from "../../src/ops/cross-entropy.ts";
@@ -12,10 +13,13 @@ import { fakeQuant, fakeQuantCodes, type FakeQuantSpec } from "../../src/ops/fak
 import { fusedProduct } from "../../src/ops/fused-product.ts";
 import { globalNorm } from "../../src/ops/global-norm.ts";
 import { joinHeads, splitHeads } from "../../src/ops/heads.ts";
+import { sigmoid, tanh } from "../../src/ops/gate-activations.ts";
 import type { KernelName } from "../../src/ops/kernel.ts";
 import { layerNorm } from "../../src/ops/layer-norm.ts";
 import { columnSum, linear } from "../../src/ops/linear.ts";
 import { logSoftmax } from "../../src/ops/log-softmax.ts";
+import { lstmCell } from "../../src/ops/lstm-cell.ts";
+import { type LstmGrids, lstmSequence } from "../../src/ops/lstm-sequence.ts";
 import { magnitudeHistogram, valueRange } from "../../src/ops/observe.ts";
 import { topCandidates } from "../../src/ops/top-candidates.ts";
 import { normalTensor } from "./numeric.ts";
@@ -73,6 +77,31 @@ const lossOf = (logits: tf.Tensor): tf.Tensor =>
 const normOf = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor): tf.Tensor =>
   layerNorm(x, gamma as tf.Tensor1D, beta as tf.Tensor1D, 1e-6);
 
+/** Values between two steps of their grids decide the same way everywhere only in float. */
+const LSTM_FLOAT: LstmGrids = {
+  ...({ bits: [0, 0, 0, 0, 0, 0], rounding: "half_even", compat: "none" } as const),
+};
+const sequence = (time: number, batch: number, width: number, seed: number): tf.Tensor3D =>
+  normalTensor<tf.Rank.R3>([time, batch, width], seed);
+const lstmOf = (...inputs: tf.Tensor[]): tf.Tensor => {
+  const [gates, kernel, bias, hidden, cell] = inputs;
+  const given = { gates, kernel, bias, hidden, cell, clips: tf.ones([6]) };
+  const states = lstmSequence(given as Parameters<typeof lstmSequence>[0], LSTM_FLOAT, true);
+  return tf.concat([states.hidden, states.cells!], 2);
+};
+const lstmInputs = (): tf.Tensor[] => [
+  ...[sequence(6, 3, 20, 1), tf.mul(matrix(5, 20, 2), 0.5), vector(20, 3)],
+  ...[matrix(3, 5, 4), matrix(3, 5, 5)],
+];
+const scoresOf = (...inputs: tf.Tensor[]): tf.Tensor => {
+  const [queries, keys, bias, weights] = inputs;
+  const given = { queries, keys, bias, weights, clip: null };
+  return additiveScores(given as Parameters<typeof additiveScores>[0], { ...SPEC, kind: "act" });
+};
+const scoresInputs = (): tf.Tensor[] => [
+  ...[sequence(2, 3, 9, 1), sequence(2, 4, 9, 2), vector(9, 3), vector(9, 4)],
+];
+
 /** By kernel. */
 export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
   QatAdam: {
@@ -84,6 +113,8 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
       return [next.value, next.m, next.v];
     },
   },
+  QatAdditiveScores: { agreement: SHORT_SUM, run: () => [scoresOf(...scoresInputs())] },
+  QatAdditiveScoresGrad: { agreement: SHORT_SUM, run: () => gradients(scoresOf, scoresInputs()) },
   QatAttentionSoftmax: { agreement: SHORT_SUM, run: () => [softmaxOf(heads(1))] },
   QatAttentionSoftmaxGrad: {
     agreement: SHORT_SUM,
@@ -154,6 +185,18 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
     run: () => [linear(matrix(5, 21, 1), matrix(7, 21, 2), vector(7, 3), true)],
   },
   QatLogSoftmax: { agreement: SHORT_SUM, run: () => [logSoftmax(matrix(9, 33, 1))] },
+  QatLstmCell: {
+    agreement: SHORT_SUM,
+    run: () =>
+      Object.values(
+        lstmCell(
+          { sums: matrix(7, 36, 1), cell: matrix(7, 9, 2), clips: tf.ones([6]) },
+          LSTM_FLOAT,
+        ),
+      ),
+  },
+  QatLstmSequence: { agreement: SHORT_SUM, run: () => [lstmOf(...lstmInputs())] },
+  QatLstmSequenceGrad: { agreement: LONG_SUM, run: () => gradients(lstmOf, lstmInputs()) },
   QatMagnitudeHistogram: {
     agreement: "exact",
     run: () => [
@@ -175,6 +218,7 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
     agreement: LONG_SUM,
     run: () => [segmentSum(matrix(33, 5, 1), ids([33], 6, 2) as tf.Tensor1D, 7)],
   },
+  QatSigmoid: { agreement: SHORT_SUM, run: () => [sigmoid(matrix(7, 33, 1))] },
   QatSplitHeads: {
     agreement: "exact",
     run: () => [
@@ -183,6 +227,7 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
     ],
   },
   QatSquareSum: { agreement: LONG_SUM, run: () => [globalNorm([matrix(9, 33, 1), vector(7, 2)])] },
+  QatTanh: { agreement: SHORT_SUM, run: () => [tanh(matrix(7, 33, 1))] },
   QatTopCandidates: {
     agreement: SHORT_SUM,
     // Few levels: most scores are ties.

@@ -1,0 +1,168 @@
+/**
+ * One cell of an LSTM, made of named operations that can be observed, quantized and overridden one by
+ * one; see ADR 11 for where it rounds.
+ */
+import * as tf from "@tensorflow/tfjs";
+import { lstmCell } from "../ops/lstm-cell.ts";
+import { type LstmGrids, lstmSequence, type LstmStates } from "../ops/lstm-sequence.ts";
+import { isWatched, type Pass } from "../quant/pass.ts";
+import type { Quantizer } from "../quant/quantizers.ts";
+import type { QuantDense } from "./dense.ts";
+import type { QuantActivation } from "./elementwise.ts";
+import { EltwiseAdd, EltwiseMult } from "./elementwise.ts";
+import { lastWidth } from "./input-tensors.ts";
+import { RecurrentCell, type CellStates } from "./recurrent-cell.ts";
+import { valuesOf } from "./product.ts";
+
+/** States after a step; `hidden` for use in products. */
+interface RealStates {
+  readonly hidden: tf.Tensor2D;
+  readonly cell: tf.Tensor2D;
+}
+
+type Gate = "i" | "f" | "g" | "o";
+const GATES: readonly Gate[] = ["i", "f", "g", "o"];
+
+/**
+ * s = (x·kernelₓ + biasₓ) + (h·kernelₕ + biasₕ), cut into i, f, g, o;
+ * c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c').
+ */
+export class QuantLSTMCell extends RecurrentCell {
+  static readonly className = "QuantLSTMCell";
+  override readonly stateNames = ["hidden", "cell"] as const;
+  #fcGateX!: QuantDense;
+  #fcGateH!: QuantDense;
+  #eltwiseaddGate!: EltwiseAdd;
+  #activations!: Readonly<Record<Gate | "h", QuantActivation>>;
+  #multForget!: EltwiseMult;
+  #multInput!: EltwiseMult;
+  #addCell!: EltwiseAdd;
+  #multHidden!: EltwiseMult;
+
+  override build(inputShape: tf.Shape | tf.Shape[]): void {
+    const inputs = lastWidth(this.name, inputShape);
+    const { units, roundsEach } = this;
+    this.#fcGateX = this.projection("fc_gate_x", { inputs, outputs: 4 * units });
+    this.#fcGateH = this.projection("fc_gate_h", { inputs: units, outputs: 4 * units });
+    this.#eltwiseaddGate = this.operation("eltwiseadd_gate", EltwiseAdd, roundsEach);
+    this.#activations = {
+      f: this.activationLayer("act_f", "sigmoid"),
+      i: this.activationLayer("act_i", "sigmoid"),
+      o: this.activationLayer("act_o", "sigmoid"),
+      g: this.activationLayer("act_g", "tanh"),
+      h: this.activationLayer("act_h", "tanh", false),
+    };
+    this.#multForget = this.operation("eltwisemult_cell_forget", EltwiseMult, roundsEach);
+    this.#multInput = this.operation("eltwisemult_cell_input", EltwiseMult, roundsEach);
+    this.#addCell = this.operation("eltwiseadd_cell", EltwiseAdd, true, "cell");
+    this.#multHidden = this.operation("eltwisemult_hidden", EltwiseMult, true);
+    super.build(inputShape);
+  }
+
+  protected override get inputProjection(): QuantDense {
+    return this.#fcGateX;
+  }
+
+  override run(
+    x: tf.Tensor3D,
+    start: CellStates | null,
+    pass: Pass,
+    wantsStates = false,
+  ): { outputs: tf.Tensor3D; states: tf.Tensor3D[] } {
+    const gates = this.#fcGateX.transformOperand(x, pass) as tf.Tensor3D;
+    const { hidden, cells } =
+      isWatched(pass) || this.roundsEach
+        ? this.#stepwise(gates, start, pass, (sums, cell) => this.#modular(sums, cell, pass))
+        : this.#whole(gates, start, wantsStates, pass);
+    return { outputs: hidden, states: wantsStates ? [hidden, cells!] : [] };
+  }
+
+  /** Where nobody looks inside: the whole sequence, or all of a step but its exact product, at once. */
+  #whole(
+    gates: tf.Tensor3D,
+    start: CellStates | null,
+    wantsStates: boolean,
+    pass: Pass,
+  ): LstmStates {
+    const quantizers = this.#siteQuantizers();
+    const spec = quantizers.find((quantizer) => quantizer !== null)?.spec;
+    const { rounding, compat } = spec ?? { rounding: "half_even", compat: "none" };
+    const bits = quantizers.map((quantizer) => quantizer?.bits ?? 0);
+    const grids: LstmGrids = { bits, rounding, compat };
+    const clips = tf.stack(
+      quantizers.map((quantizer) => quantizer?.clip?.read() ?? tf.scalar(1)),
+    ) as tf.Tensor1D;
+    if (pass.products === "codes" && spec !== undefined) {
+      return this.#stepwise(gates, start, pass, (sums, cell) => {
+        const states = lstmCell({ sums, cell, clips }, grids);
+        return { ...states, hidden: this.#multHidden.markOutput(states.hidden, pass) };
+      });
+    }
+    const [hidden, cell] = (start ?? [null, null]) as [tf.Tensor2D | null, tf.Tensor2D | null];
+    const inputs = {
+      gates,
+      kernel: this.#fcGateH.kernelValues(pass),
+      bias: this.#fcGateH.bias!,
+      clips,
+      hidden: hidden === null ? null : this.#multHidden.requantize(hidden, pass),
+      cell: cell === null ? null : this.#addCell.requantize(cell, pass),
+    };
+    return lstmSequence(inputs, grids, wantsStates);
+  }
+
+  /** The quantizers of {@link LstmGrids}' places, in their order. */
+  #siteQuantizers(): (Quantizer | null)[] {
+    const gates = GATES.map((gate) => this.#activations[gate].quantizers.get("input"));
+    const states = [this.#addCell, this.#multHidden].map((l) => l.quantizers.get("output"));
+    return [...gates, ...states].map((quantizer) => quantizer ?? null);
+  }
+
+  /** Step after step. @param finish what follows the sum of a step's two products */
+  #stepwise(
+    gates: tf.Tensor3D,
+    start: CellStates | null,
+    pass: Pass,
+    finish: (sums: tf.Tensor2D, cell: tf.Tensor2D | null) => RealStates,
+  ): LstmStates {
+    const [first, firstCell] = (start ?? []) as (tf.Tensor2D | undefined)[];
+    let hidden = first === undefined ? null : this.#multHidden.requantizeOperand(first, pass);
+    let cell = firstCell === undefined ? null : this.#addCell.requantize(firstCell, pass);
+    const all = tf.unstack(gates).map((part) => {
+      const recurrent =
+        hidden === null
+          ? this.#fcGateH.ofZeros(pass)
+          : this.#fcGateH.transformOperand(hidden, pass);
+      const sums = this.#eltwiseaddGate.combine([part, recurrent], pass) as tf.Tensor2D;
+      const states = finish(sums, cell);
+      ({ hidden, cell } = states);
+      return states;
+    });
+    const outputs = tf.stack(all.map((states) => states.hidden)) as tf.Tensor3D;
+    const cells = tf.stack(all.map((states) => states.cell)) as tf.Tensor3D;
+    const grid = pass.grids.get(all.at(-1)!.hidden.dataId);
+    if (grid === undefined) return { hidden: outputs, cells };
+    pass.grids.set(outputs.dataId, grid);
+    const values = valuesOf(outputs, pass);
+    pass.grids.set(values.dataId, { ...grid, holdsCodes: false });
+    return { hidden: values, cells };
+  }
+
+  /** What follows the sum, operation by operation. */
+  #modular(sums: tf.Tensor2D, cell: tf.Tensor2D | null, pass: Pass): RealStates {
+    const act = this.#activations;
+    const [i, f, g, o] = tf.split(sums, 4, 1).map((part, at) => {
+      return act[GATES[at]!].combine([part], pass) as tf.Tensor2D;
+    }) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    const added = this.#multInput.combine([i, g], pass) as tf.Tensor2D;
+    const kept =
+      cell === null
+        ? tf.zerosLike(added)
+        : (this.#multForget.combine([f, cell], pass) as tf.Tensor2D);
+    const next = this.#addCell.combine([kept, added], pass) as tf.Tensor2D;
+    const output = act.h.combine([next], pass) as tf.Tensor2D;
+    return {
+      hidden: this.#multHidden.combineOperand([o, output], pass) as tf.Tensor2D,
+      cell: next,
+    };
+  }
+}

@@ -1,0 +1,132 @@
+/** What cells of recurrent layers share: how they are made, and how the host calls them. */
+import * as tf from "@tensorflow/tfjs";
+import type { Pass } from "../quant/pass.ts";
+import type { Activation } from "./activation.ts";
+import { QuantDense } from "./dense.ts";
+import { type QuantOperation, QuantActivation, type QuantOperationArgs } from "./elementwise.ts";
+import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
+
+/** States of a cell, [batch, units] each, in the order of its `stateNames`. */
+export type CellStates = readonly tf.Tensor2D[];
+
+export interface RecurrentCellArgs extends QuantLayerArgs {
+  /** Width of the states and of the result. */
+  readonly units: number;
+  /** Weights start uniform in ± this [default: units^−½, as PyTorch]. */
+  readonly initialRange?: number | null;
+  /** The bias of the hidden state's map starts uniform in ± this [default: initialRange]. */
+  readonly recurrentBiasRange?: number | null;
+}
+
+/**
+ * A cell that runs over a whole sequence, or one step at a time under the host's `tf.layers.rnn`. There
+ * weights are quantized at every step; in our own layers once for each pass.
+ */
+export abstract class RecurrentCell extends QuantLayer {
+  readonly units: number;
+  readonly initialRange: number | null;
+  readonly recurrentBiasRange: number | null;
+  /** Names of the states; the first one is the result. */
+  abstract readonly stateNames: readonly string[];
+
+  constructor(args: RecurrentCellArgs) {
+    super(args);
+    this.units = args.units;
+    this.initialRange = args.initialRange ?? null;
+    this.recurrentBiasRange = args.recurrentBiasRange ?? null;
+  }
+
+  /** Widths of the states: what makes this a cell for the host. */
+  get stateSize(): number[] {
+    return this.stateNames.map(() => this.units);
+  }
+
+  /**
+   * Runs over a sequence.
+   * @param x [time, batch, inputs], as {@link inputOperand} makes it
+   * @param start states before the first step; null: zeros
+   * @param wantsStates whether the states at all times are wanted
+   * @returns outputs [time, batch, units] on the grid of the hidden state, as values; and the states
+   *   at all times in the order of `stateNames`, or none
+   */
+  abstract run(
+    x: tf.Tensor3D,
+    start: CellStates | null,
+    pass: Pass,
+    wantsStates?: boolean,
+  ): { outputs: tf.Tensor3D; states: tf.Tensor3D[] };
+
+  /** The map of the inputs, which quantizes them. */
+  protected abstract get inputProjection(): QuantDense;
+
+  /** x on the grid of the cell's inputs, once for a whole sequence. */
+  inputOperand(x: tf.Tensor3D, pass: Pass): tf.Tensor3D {
+    return this.inputProjection.operand(x, pass) as tf.Tensor3D;
+  }
+
+  /** Whether every operation rounds its result, as Distiller's do. */
+  protected get roundsEach(): boolean {
+    return this.quantConfig?.compat === "distiller-2019";
+  }
+
+  /** One of the two maps into gate sums. */
+  protected projection(name: string, sizes: { inputs: number; outputs: number }): QuantDense {
+    const isInput = name === "fc_gate_x";
+    const range = this.initialRange ?? this.units ** -0.5;
+    const layer = new QuantDense({
+      ...this.sublayerArgs(name),
+      units: sizes.outputs,
+      quantizeInput: isInput,
+      quantizeOutput: this.roundsEach,
+      kernelRange: range,
+      biasRange: isInput ? range : (this.recurrentBiasRange ?? range),
+    });
+    layer.build([null, sizes.inputs]);
+    return this.track(layer);
+  }
+
+  /** An elementwise operation. */
+  protected operation<L extends QuantOperation>(
+    name: string,
+    layerClass: new (args: QuantOperationArgs) => L,
+    quantizeOutput: boolean,
+    outputKind: "act" | "cell" = "act",
+  ): L {
+    const args = { ...this.sublayerArgs(name), quantizeOutput, outputKind };
+    const layer = new layerClass(args);
+    layer.build([null, this.units]);
+    return this.track(layer);
+  }
+
+  /** An activation; by itself it quantizes its input, which is a part of the gate sums. */
+  protected activationLayer(name: string, activation: Activation, isGate = true): QuantActivation {
+    const layer = new QuantActivation({
+      ...this.sublayerArgs(name),
+      activation,
+      quantizeInput: isGate && !this.roundsEach,
+      quantizeOutput: this.roundsEach,
+    });
+    layer.build([null, this.units]);
+    return this.track(layer);
+  }
+
+  /** One step under the host: the input and the states to the result and the states. */
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor[] {
+    const [x, ...states] = [inputs].flat() as [tf.Tensor2D, ...tf.Tensor2D[]];
+    return this.inPass(kwargs, (pass) => {
+      const operand = this.inputOperand(tf.expandDims<tf.Tensor3D>(x, 0), pass);
+      const run = this.run(operand, states, pass, true);
+      return [run.outputs, ...run.states].map((all) => tf.squeeze(all, [0]));
+    });
+  }
+
+  override computeOutputShape(inputShape: tf.Shape | tf.Shape[]): tf.Shape {
+    const [batch] = (Array.isArray(inputShape[0]) ? inputShape[0] : inputShape) as tf.Shape;
+    return [batch ?? null, this.units];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const { units, initialRange, recurrentBiasRange } = this;
+    return { ...super.getConfig(), units, initialRange, recurrentBiasRange };
+  }
+}

@@ -1,0 +1,197 @@
+/** GNMT: an encoder and a decoder of LSTMs with normalised additive attention, as MLPerf trains it. */
+import * as tf from "@tensorflow/tfjs";
+import { ConfigError } from "../errors.ts";
+import type { AttendedMemory } from "../layers/bahdanau-attention.ts";
+import { TokenEmbedding } from "../layers/embedding.ts";
+import { GnmtDecoder } from "../layers/gnmt-decoder.ts";
+import { GnmtEncoder } from "../layers/gnmt-encoder.ts";
+import type { QuantLayer } from "../layers/quant-layer.ts";
+import type { CellStates } from "../layers/recurrent-cell.ts";
+import type { QuantConfig } from "../quant/config.ts";
+import type { Pass } from "../quant/pass.ts";
+import { QuantPolicy } from "../quant/policy.ts";
+import { type GnmtParams, parseGnmtParams } from "./gnmt-params.ts";
+import { ROOT_SCOPE, shortPath } from "./layer-paths.ts";
+import type { AttendedStep, DecodeState, ModelArgs, Seq2SeqModel } from "./model.ts";
+
+/**
+ * GNMT v2 with attention in every decoder layer. Its variables carry Distiller's names, with `/` for
+ * each dot and `kernel` (transposed) for PyTorch's `weight`.
+ * @see Wu et al. 2016, arXiv:1609.08144; mlcommons/training, retired_benchmarks/gnmt/pytorch
+ */
+export class Gnmt implements Seq2SeqModel {
+  readonly className = "GNMT";
+  readonly params: GnmtParams;
+  readonly sourceVocabSize: number;
+  readonly targetVocabSize: number;
+  readonly quantConfig: QuantConfig | null;
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+  readonly #source: TokenEmbedding;
+  readonly #target: TokenEmbedding;
+  readonly #encoder: GnmtEncoder;
+  readonly #decoder: GnmtDecoder;
+  readonly #topLayers: readonly QuantLayer[];
+
+  /** @throws {ConfigError} for parameters or overrides that do not fit */
+  constructor(args: ModelArgs) {
+    const params = parseGnmtParams(args.params);
+    const policy = new QuantPolicy(args.quantConfig, shortPath);
+    this.params = params;
+    this.sourceVocabSize = args.sourceVocabSize;
+    this.targetVocabSize = args.targetVocabSize;
+    this.quantConfig = args.quantConfig;
+    const common = { policy, seed: args.seed };
+    const { hidden_size: units, num_layers: numLayers, dropout: dropoutRate } = params;
+    const sizes = { units, numLayers, dropoutRate, initialRange: params.init_weight };
+    [this.#source, this.#target] = embeddings(params, args, common);
+    this.#encoder = new GnmtEncoder({ ...common, ...sizes, name: `${ROOT_SCOPE}/encoder` });
+    this.#encoder.build([null, null, units]);
+    this.#decoder = new GnmtDecoder({
+      ...{ ...common, ...sizes, name: `${ROOT_SCOPE}/decoder` },
+      vocabSize: args.targetVocabSize,
+    });
+    this.#decoder.build([null, null, units]);
+    this.#topLayers = [...new Set([this.#source, this.#target, this.#encoder, this.#decoder])];
+    this.variables = new Map(this.layers().flatMap((layer) => [...layer.namedVariables()]));
+    try {
+      policy.assertAllMatched();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  layers(): readonly QuantLayer[] {
+    return this.#topLayers.flatMap((layer) => layer.allLayers());
+  }
+
+  logits(
+    source: tf.Tensor2D,
+    sourceLengths: tf.Tensor1D,
+    targetInput: tf.Tensor2D,
+    pass: Pass,
+  ): tf.Tensor2D {
+    const memory = this.#memorize(source, sourceLengths, pass);
+    return this.#decoder.decode(timeMajor(this.#target, targetInput, pass), memory, pass).logits;
+  }
+
+  startState(source: tf.Tensor2D, sourceLengths: tf.Tensor1D, pass: Pass): DecodeState {
+    const tensors = tf.tidy(() => {
+      const { values, keys } = this.#memorize(source, sourceLengths, pass);
+      const memory = [values, keys, tf.clone(sourceLengths)];
+      return { memory, states: this.#decoder.zeroStates(source.shape[0]).flat() };
+    });
+    for (const tensor of Object.values(tensors).flat()) tf.keep(tensor);
+    const sentences = Int32Array.from({ length: source.shape[0] }, (_, sentence) => sentence);
+    return { tensors, rows: { sentences, ancestors: new Int32Array(0), time: 0 } };
+  }
+
+  step(
+    ids: tf.Tensor1D,
+    state: DecodeState,
+    pass: Pass,
+  ): { logits: tf.Tensor2D; state: DecodeState } {
+    const { logits, attention, state: next } = this.stepAttended(ids, state, pass);
+    attention.dispose();
+    return { logits, state: next };
+  }
+
+  stepAttended(ids: tf.Tensor1D, state: DecodeState, pass: Pass): AttendedStep {
+    try {
+      const { tensors, rows } = state;
+      const step = tf.tidy(() => {
+        const x = timeMajor(this.#target, tf.expandDims<tf.Tensor2D>(ids, 1), pass);
+        const memory = this.#memoryOf(state, pass);
+        const run = { start: pairs(tensors["states"]!), wantsStates: true };
+        const { logits, attention, states } = this.#decoder.decode(x, memory, pass, run);
+        return {
+          logits,
+          attention: tf.squeeze<tf.Tensor2D>(attention, [1]),
+          states: states.flat(),
+        };
+      });
+      for (const tensor of step.states) tf.keep(tensor);
+      tf.dispose([...tensors["states"]!]);
+      const { logits, attention, states } = step;
+      return { logits, attention, state: { tensors: { ...tensors, states }, rows } };
+    } catch (error) {
+      this.disposeState(state);
+      throw error;
+    }
+  }
+
+  gatherState(state: DecodeState, rows: Int32Array): DecodeState {
+    const { sentences, ...others } = state.rows;
+    const chosen = rows.map((row) => sentences[row]!);
+    const memory = state.tensors["memory"]!;
+    const states = tf.tidy(() => {
+      const places = tf.tensor1d(rows, "int32");
+      return state.tensors["states"]!.map((tensor) => tf.keep(tf.gather(tensor, places)));
+    });
+    tf.dispose([...state.tensors["states"]!]);
+    return { tensors: { memory, states }, rows: { ...others, sentences: chosen } };
+  }
+
+  disposeState(state: DecodeState): void {
+    for (const tensors of Object.values(state.tensors)) tf.dispose([...tensors]);
+  }
+
+  dispose(): void {
+    for (const layer of this.#topLayers) layer.dispose();
+  }
+
+  #memorize(source: tf.Tensor2D, lengths: tf.Tensor1D, pass: Pass): AttendedMemory {
+    const values = this.#encoder.encode(timeMajor(this.#source, source, pass), lengths, pass);
+    return { values, keys: this.#decoder.keysOf(values, pass), lengths };
+  }
+
+  /** The memory of each row of a state. */
+  #memoryOf({ tensors, rows }: DecodeState, pass: Pass): AttendedMemory {
+    const { sentences } = rows;
+    const all = tensors["memory"] as [tf.Tensor3D, tf.Tensor3D, tf.Tensor1D];
+    const isWhole = sentences.length === all[0].shape[0] && sentences.every((s, row) => s === row);
+    if (isWhole) return { values: all[0], keys: all[1], lengths: all[2] };
+    const places = tf.tensor1d(sentences, "int32");
+    const [values, keys, lengths] = all.map((tensor) => tf.gather(tensor, places));
+    return {
+      values: this.#encoder.markRows(values as tf.Tensor3D, pass),
+      keys: keys as tf.Tensor3D,
+      lengths: lengths as tf.Tensor1D,
+    };
+  }
+}
+
+/** The tables of source and target: one where they are shared. */
+function embeddings(
+  { share_embedding: shares, hidden_size: dim, init_weight: initialRange }: GnmtParams,
+  { sourceVocabSize, targetVocabSize }: ModelArgs,
+  common: { policy: QuantPolicy; seed: number },
+): [TokenEmbedding, TokenEmbedding] {
+  if (shares && sourceVocabSize !== targetVocabSize) {
+    throw new ConfigError(
+      `share_embedding: expected vocabularies of one size, received ${sourceVocabSize} and ` +
+        `${targetVocabSize}. Use one vocabulary or set it to false.`,
+    );
+  }
+  const table = (name: string, vocabSize: number): TokenEmbedding => {
+    const args = { ...common, vocabSize, dim, initialRange };
+    const embedding = new TokenEmbedding({ ...args, name: `${ROOT_SCOPE}/${name}` });
+    embedding.build([null]);
+    return embedding;
+  };
+  const source = table(shares ? "embedder" : "encoder/embedder", sourceVocabSize);
+  return [source, shares ? source : table("decoder/embedder", targetVocabSize)];
+}
+
+/** Vectors of tokens [batch, time] as [time, batch, width]. */
+function timeMajor(embedding: TokenEmbedding, ids: tf.Tensor2D, pass: Pass): tf.Tensor3D {
+  return embedding.embed(tf.transpose(ids), pass) as tf.Tensor3D;
+}
+
+/** h and c of each cell. */
+function pairs(states: readonly tf.Tensor[]): CellStates[] {
+  return Array.from({ length: states.length / 2 }, (_, i) => [
+    states[2 * i] as tf.Tensor2D,
+    states[2 * i + 1] as tf.Tensor2D,
+  ]);
+}
