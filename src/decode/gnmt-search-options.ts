@@ -23,7 +23,7 @@ export interface GnmtSearchOptions {
    * finished ones. `mlperf`: what MLPerf's code does, see {@link gnmtBeamSearch}. Default `none`.
    */
   readonly compat?: "none" | "mlperf";
-  /** False keeps the unknown token from being generated. Default true: MLPerf masks nothing. */
+  /** True lets the unknown token be generated. Default: only with `mlperf`, which masks nothing. */
   readonly enableUnk?: boolean;
   /** Hypotheses returned for each sentence, best first; at most `beamSize`. Default 1. */
   readonly topK?: number;
@@ -48,7 +48,7 @@ export function resolveGnmtSearchOptions(
     covPenaltyFactor: options.covPenaltyFactor ?? 0.1,
     maxSeqLen: options.maxSeqLen ?? 80,
     compat: options.compat ?? "none",
-    enableUnk: options.enableUnk ?? true,
+    enableUnk: options.enableUnk ?? options.compat === "mlperf",
     topK: options.topK ?? 1,
   };
   for (const name of ["unk", "bos", "eos"] as const) {

@@ -87,7 +87,7 @@ describe("gnmtBeamSearch", () => {
   const cases: [string, Partial<GnmtSearchOptions>, number][] = [
     ["default options", {}, 1],
     ["n-best", { topK: 5 }, 1],
-    ["a wide beam", { beamSize: 11, topK: 11 }, 0],
+    ["a wide beam", { beamSize: 10, topK: 10 }, 0],
     ["a beam of one", { beamSize: 1 }, 0],
     ["no length penalty", { lenNormFactor: 0, topK: 3 }, 1],
     ["another constant", { lenNormConst: 2.5, lenNormFactor: 1.1, topK: 3 }, 1],
@@ -95,7 +95,7 @@ describe("gnmtBeamSearch", () => {
     ["a strong coverage penalty", { covPenaltyFactor: 2, topK: 5 }, 2],
     ["a short limit", { maxSeqLen: 4, topK: 5 }, -2],
     ["one token at most", { maxSeqLen: 2, topK: 5 }, 0],
-    ["no UNK", { enableUnk: false, topK: 2 }, 0],
+    ["UNK enabled", { enableUnk: true, topK: 2 }, 0],
     ["EOS likely first", { topK: 5 }, 6],
   ];
 
@@ -178,7 +178,7 @@ class SwappingScorer extends AttendingSyntheticScorer {
 describe("compat of gnmtBeamSearch", () => {
   const swapSpecial = { unk: 2, bos: 3, eos: 4 };
   const source = Int32Array.of(0, 4);
-  const options = { special: swapSpecial, beamSize: 2, topK: 2, lenNormFactor: 0 };
+  const options = { special: swapSpecial, beamSize: 2, topK: 2, lenNormFactor: 0, enableUnk: true };
 
   function scoresOf(compat: "none" | "mlperf"): Map<string, number> {
     const all = { ...options, compat, covPenaltyFactor: 1, maxSeqLen: 10 };
@@ -236,8 +236,8 @@ describe("errors of gnmtBeamSearch", () => {
   });
 
   const wrong: [Partial<GnmtSearchOptions>, string][] = [
-    [{ beamSize: 0 }, "beam_size: expected 1 to 11, received 0. Change beam_size."],
-    [{ beamSize: 11, enableUnk: false }, "beam_size: expected 1 to 10, received 11."],
+    [{ beamSize: 0 }, "beam_size: expected 1 to 10, received 0. Change beam_size."],
+    [{ beamSize: 12, compat: "mlperf" }, "beam_size: expected 1 to 11, received 12."],
     [{ maxSeqLen: 1 }, "max_seq_len: expected an integer from 2, received 1."],
     [{ lenNormFactor: NaN }, "len_norm_factor: expected a number, received NaN."],
     [{ lenNormConst: -1 }, "len_norm_const: expected a number from 0, received -1."],
