@@ -2,6 +2,8 @@
 import { ConfigError } from "../errors.ts";
 import { beamSearch } from "./beam-search.ts";
 import { checkSources, type DecodeOptions, resolveDecodeOptions } from "./decode-options.ts";
+import { gnmtBeamSearch } from "./gnmt-beam-search.ts";
+import type { GnmtSearchOptions } from "./gnmt-search-options.ts";
 import type { Hypothesis } from "./hypothesis.ts";
 import { sampleOutputs } from "./sampling.ts";
 import type { StepScorer } from "./step-scorer.ts";
@@ -13,6 +15,9 @@ export interface DecodeBatching {
   /** Most source tokens of a batch, padding included; a longer sentence goes alone. Default 4096. */
   readonly batchTokens?: number;
 }
+
+/** A search by NeurST's rules or, with the method `gnmt`, by GNMT's. */
+export type SearchOptions = DecodeOptions | ({ readonly method: "gnmt" } & GnmtSearchOptions);
 
 /** How far a corpus is decoded. */
 export interface DecodeProgress {
@@ -31,26 +36,34 @@ export interface DecodeProgress {
 export async function decodeCorpus<State>(
   scorer: StepScorer<State>,
   sources: readonly Int32Array[],
-  options: DecodeOptions & DecodeBatching,
+  options: SearchOptions & DecodeBatching,
   onProgress?: (progress: DecodeProgress) => void | Promise<void>,
 ): Promise<Hypothesis[][]> {
-  const resolved = resolveDecodeOptions(options, scorer.vocabSize);
+  const decode = batchDecoder(scorer, options);
   checkSources(sources, scorer.vocabSize);
   const results = new Array<Hypothesis[]>(sources.length);
   let sentences = 0;
   let tokens = 0;
   for (const indices of lengthBatches(sources, options)) {
     const batch = indices.map((index) => sources[index]!);
-    const decoded =
-      resolved.method === "sampling"
-        ? sampleOutputs(scorer, batch, resolved, indices)
-        : beamSearch(scorer, batch, resolved);
+    const decoded = decode(batch, indices);
     indices.forEach((index, i) => (results[index] = decoded[i]!));
     sentences += indices.length;
     for (const hypotheses of decoded) tokens += hypotheses[0]!.tokens.length;
     await onProgress?.({ sentences, total: sources.length, tokens });
   }
   return results;
+}
+
+/** Decodes a batch of sources whose places in the corpus are `indices`. */
+type BatchDecoder = (batch: readonly Int32Array[], indices: readonly number[]) => Hypothesis[][];
+
+function batchDecoder<State>(scorer: StepScorer<State>, options: SearchOptions): BatchDecoder {
+  if (options.method === "gnmt") return (batch) => gnmtBeamSearch(scorer, batch, options);
+  const resolved = resolveDecodeOptions(options, scorer.vocabSize);
+  return resolved.method === "sampling"
+    ? (batch, indices) => sampleOutputs(scorer, batch, resolved, indices)
+    : (batch) => beamSearch(scorer, batch, resolved);
 }
 
 /** Indices of the sources in batches of similar length, longest first. */

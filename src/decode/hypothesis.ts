@@ -4,7 +4,7 @@
 export interface Hypothesis {
   /** Generated ids, the final EOS included if there is one; no padding. */
   readonly tokens: Int32Array;
-  /** log-probability · length factor; float32. Higher is better. */
+  /** What the search compares: log-probability · length factor, or GNMT's score. Higher is better. */
   readonly score: number;
   /** Sum of the tokens' log-probabilities in nats; float32, added in order. */
   readonly logProb: number;

@@ -29,3 +29,23 @@ export interface StepScorer<State> {
   gather(state: State, rows: Int32Array): State;
   dispose(state: State): void;
 }
+
+/** A scorer whose model attends to the source and says how. */
+export interface AttendingScorer<State> extends StepScorer<State> {
+  /**
+   * Like {@link StepScorer.stepTop}, with the attention of each row to its source. Consumes `state`.
+   * @returns `attention` [rows, time], float32, row-major: each row's weights of its source's tokens,
+   * 0 on padding; `time` is at least the length of every row's source
+   */
+  stepAttended(
+    state: State,
+    ids: Int32Array,
+    scoring: RowScoring,
+    size: number,
+  ): { best: RowCandidates; attention: Float32Array; time: number; state: State };
+}
+
+/** True if a scorer says how its model attends. */
+export function isAttending<State>(scorer: StepScorer<State>): scorer is AttendingScorer<State> {
+  return (scorer as Partial<AttendingScorer<State>>).stepAttended !== undefined;
+}

@@ -56,5 +56,23 @@ export const lrScheduleSection = defineSection({
           .describe("length in steps [default: the length of the run]"),
       }),
     },
+    warmup_multi_step: {
+      summary:
+        "MLPerf's for GNMT: exponential warm-up from 1 % of peak_lr, then peak_lr, then falls by " +
+        "decay_factor; steps below 1 are a fraction of the run",
+      aliases: ["multi_step"],
+      params: z.strictObject({
+        peak_lr: z.number().positive().default(1e-3).describe("rate before the first fall"),
+        warmup_steps: z.number().min(0).default(200).describe("steps of exponential warm-up"),
+        remain_steps: z.number().min(0).default(0.666).describe("step of the first fall"),
+        decay_interval: z
+          .number()
+          .positive()
+          .optional()
+          .describe("steps between falls [default: they fill the rest of the run]"),
+        decay_steps: z.int().min(1).default(4).describe("number of falls"),
+        decay_factor: z.number().positive().max(1).default(0.5).describe("factor of each fall"),
+      }),
+    },
   },
 });

@@ -3,6 +3,7 @@ import type { RunSpan } from "../train/run-span.ts";
 import {
   inverseSqrtSchedule,
   linearSchedule,
+  multiStepSchedule,
   noamSchedule,
   piecewiseSchedule,
   type Schedule,
@@ -41,6 +42,17 @@ export function scheduleOf(
         firstStep: initialStep,
         lastStep:
           settings.total_steps === undefined ? targetStep : initialStep + settings.total_steps,
+      });
+    case "warmup_multi_step":
+      return multiStepSchedule({
+        peakRate: settings.peak_lr,
+        warmupSteps: settings.warmup_steps,
+        remainSteps: settings.remain_steps,
+        decayInterval: settings.decay_interval,
+        decaySteps: settings.decay_steps,
+        decayFactor: settings.decay_factor,
+        firstStep: initialStep,
+        lastStep: targetStep,
       });
   }
 }

@@ -1,6 +1,5 @@
 /** Decoding: token ids or lines to translations. */
-import { decodeCorpus } from "../decode/decode-corpus.ts";
-import type { DecodeOptions } from "../decode/decode-options.ts";
+import { decodeCorpus, type SearchOptions } from "../decode/decode-corpus.ts";
 import type { StepScorer } from "../decode/step-scorer.ts";
 import type { StepProgress } from "./run-reporter.ts";
 import type { Recipe } from "./schema.ts";
@@ -12,7 +11,7 @@ export type Search = Recipe["search_method"];
 /** One translation of a line. */
 export interface Translation {
   readonly text: string;
-  /** log-probability times length factor. */
+  /** The score that its search compares. */
   readonly score: number;
   /** False where the length limit cut it off. */
   readonly finished: boolean;
@@ -56,33 +55,52 @@ export async function translate<State>(
 }
 
 /** A recipe's search in the decoders' terms. */
-function searchOptions(search: Search, task: TranslationTask, seed: number): DecodeOptions {
-  const common = {
-    special: task.special,
-    maximumDecodeLength: search.maximum_decode_length ?? null,
-    minimumDecodeLength: search.minimum_decode_length,
-    extraDecodeLength: search.extra_decode_length,
-    enableUnk: search.enable_unk,
-    seed,
-  };
+function searchOptions(search: Search, task: TranslationTask, seed: number): SearchOptions {
+  const { special } = task;
   switch (search.class) {
     case "beam_search":
       return {
-        ...common,
+        ...lengthOptions(search),
+        special,
         method: "beam",
         beamSize: search.beam_size,
         lengthPenalty: search.length_penalty,
         topK: search.top_k,
       };
     case "greedy_search":
-      return { ...common, method: "greedy" };
+      return { ...lengthOptions(search), special, method: "greedy" };
+    case "gnmt_beam_search":
+      return {
+        special,
+        method: "gnmt",
+        beamSize: search.beam_size,
+        lenNormFactor: search.len_norm_factor,
+        lenNormConst: search.len_norm_const,
+        covPenaltyFactor: search.cov_penalty_factor,
+        maxSeqLen: search.max_seq_len,
+        compat: search.compat,
+        topK: search.top_k,
+        enableUnk: search.enable_unk || search.compat === "mlperf",
+      };
     case "top_sampling":
       return {
-        ...common,
+        ...lengthOptions(search),
+        special,
         method: "sampling",
         sampleNum: search.sample_num,
         samplingTopK: search.top_k,
         samplingTopP: search.top_p,
+        seed,
       };
   }
+}
+
+/** What all searches by NeurST's rules have in common. */
+function lengthOptions(search: Exclude<Search, { class: "gnmt_beam_search" }>) {
+  return {
+    maximumDecodeLength: search.maximum_decode_length ?? null,
+    minimumDecodeLength: search.minimum_decode_length,
+    extraDecodeLength: search.extra_decode_length,
+    enableUnk: search.enable_unk,
+  };
 }

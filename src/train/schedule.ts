@@ -136,6 +136,72 @@ export function linearSchedule(options: LinearOptions): Schedule {
   };
 }
 
+/** Options of {@link multiStepSchedule}. Steps below 1 are a fraction of the run, rounded down. */
+export interface MultiStepOptions {
+  /** Rate between the warm-up and the first fall. */
+  readonly peakRate: number;
+  /** Steps of exponential warm-up; no more than `remainSteps` are made. */
+  readonly warmupSteps: number;
+  /** Step at which the rate falls for the first time. */
+  readonly remainSteps: number;
+  /** Steps between two falls; left out: `decaySteps` falls fill the rest of the run. */
+  readonly decayInterval?: number | undefined;
+  /** Number of falls. */
+  readonly decaySteps: number;
+  /** What each fall multiplies the rate by. */
+  readonly decayFactor: number;
+  /** Step at which the run starts (`initial_global_step`): this schedule counts from there. */
+  readonly firstStep: number;
+  /** Step at which it ends, `firstStep` included in the count. */
+  readonly lastStep: number;
+}
+
+/** Rate at the start of an exponential warm-up, as a part of the peak. */
+const WARMUP_START = 0.01;
+
+/**
+ * With t counted from `firstStep`, w warm-up steps, r remaining steps, i the interval:
+ * t ≤ w: peak · 0.01^((w − t)/w); t < r: peak; then peak · factor^min(⌊(t − r)/i⌋ + 1, decaySteps).
+ * @throws {ConfigError} for a number of steps that is neither whole nor below 1
+ * @see mlcommons/training, retired_benchmarks/gnmt/pytorch/seq2seq/train/lr_scheduler.py,
+ * WarmupMultiStepLR; its trainer steps the schedule before the optimizer, so that the first update
+ * has t = 1 there too
+ */
+export function multiStepSchedule(options: MultiStepOptions): Schedule {
+  const { peakRate, decaySteps, decayFactor, firstStep, lastStep } = options;
+  const length = lastStep - firstStep;
+  const remain = stepsOf("remain_steps", options.remainSteps, length);
+  const warmup = Math.min(stepsOf("warmup_steps", options.warmupSteps, length), remain);
+  const interval = Math.max(
+    options.decayInterval === undefined
+      ? Math.floor((length - remain) / decaySteps)
+      : stepsOf("decay_interval", options.decayInterval, length),
+    1,
+  );
+  return {
+    rate: (step) => {
+      const t = step - firstStep + 1;
+      if (t <= warmup) return peakRate * WARMUP_START ** ((warmup - t) / warmup);
+      if (t < remain) return peakRate;
+      const falls = Math.min(Math.floor((t - remain) / interval) + 1, decaySteps);
+      return peakRate * decayFactor ** falls;
+    },
+    turns: [warmup, ...Array.from({ length: decaySteps }, (_, n) => remain + n * interval)].map(
+      (t) => firstStep + t,
+    ),
+  };
+}
+
+/** A number of steps, or that fraction of the run. */
+function stepsOf(name: string, value: number, length: number): number {
+  if (value < 1) return Math.floor(value * length);
+  if (Number.isInteger(value)) return value;
+  throw new ConfigError(
+    `lr_schedule warmup_multi_step: ${name}: expected a whole number of steps or a fraction of ` +
+      `the run below 1, received ${value}. Change ${name}.`,
+  );
+}
+
 /** The highest rate of the updates that lead from step `first` to step `last`. */
 export function highestRate(schedule: Schedule, first: number, last: number): number {
   // A turn is given as t or as a step; its neighbours cover both, and jumps.

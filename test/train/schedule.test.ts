@@ -4,10 +4,12 @@ import {
   highestRate,
   inverseSqrtSchedule,
   linearSchedule,
+  multiStepSchedule,
   noamSchedule,
   piecewiseSchedule,
   type Schedule,
 } from "../../src/train/schedule.ts";
+import { type FixtureSteps, readGnmtFixture } from "../helpers/gnmt-fixture.ts";
 
 /** Rates computed by hand from the formulas in the doc comments, t = step + 1. */
 function expectRates(schedule: Schedule, rates: Readonly<Record<number, number>>): void {
@@ -96,6 +98,44 @@ describe("linear", () => {
     const short = { peakRate: 1, endRate: 0, firstStep: 0 };
     expectRates(linearSchedule({ ...short, warmupSteps: 0, lastStep: 4 }), { 0: 0.75, 3: 0 });
     expectRates(linearSchedule({ ...short, warmupSteps: 4, lastStep: 4 }), { 0: 0.25, 3: 1 });
+  });
+});
+
+describe("warmup_multi_step", () => {
+  const steps = (value: FixtureSteps) => (typeof value === "number" ? value : value.fraction);
+
+  it.each(readGnmtFixture().schedules)("gives MLPerf's rates: $options", ({ options, rates }) => {
+    for (const firstStep of [0, 300]) {
+      const schedule = multiStepSchedule({
+        peakRate: options.baseRate,
+        warmupSteps: steps(options.warmupSteps),
+        remainSteps: steps(options.remainSteps),
+        decayInterval: options.decayInterval === null ? undefined : steps(options.decayInterval),
+        decaySteps: options.decaySteps,
+        decayFactor: options.decayFactor,
+        firstStep,
+        lastStep: firstStep + options.iterations,
+      });
+      for (const [t, rate] of rates.filter(([t]) => t > 0)) {
+        const received = schedule.rate(firstStep + t - 1);
+        expect(Math.abs(received / rate - 1), `t ${t}`).toBeLessThan(1e-12);
+      }
+      const all = Array.from({ length: options.iterations }, (_, s) =>
+        schedule.rate(firstStep + s),
+      );
+      const highest = highestRate(schedule, firstStep, firstStep + options.iterations);
+      expect(highest).toBe(Math.max(...all));
+    }
+  });
+
+  it("refuses broken numbers of steps", () => {
+    const options = { peakRate: 1, decaySteps: 4, decayFactor: 0.5, firstStep: 0, lastStep: 100 };
+    const run = () => multiStepSchedule({ ...options, warmupSteps: 200.5, remainSteps: 0.666 });
+    expect(run).toThrow(
+      "lr_schedule warmup_multi_step: warmup_steps: expected a whole number of steps or a fraction " +
+        "of the run below 1, received 200.5. Change warmup_steps.",
+    );
+    expect(run).toThrow(ConfigError);
   });
 });
 
