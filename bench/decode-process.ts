@@ -87,8 +87,13 @@ function evaluate(): EvaluationTime {
   withPass({ products }, (pass) => {
     for (const batch of devBatches) {
       const [nats, count] = tf.tidy(() => {
-        const loss = sequenceLoss(model, batchTensors(batch), 0, pass);
-        return [loss.total.dataSync()[0]!, loss.tokens.dataSync()[0]!] as const;
+        const loss = sequenceLoss(
+          model,
+          batchTensors(batch),
+          { per: "token", labelSmoothing: 0 },
+          pass,
+        );
+        return [loss.total.dataSync()[0]!, loss.count.dataSync()[0]!] as const;
       });
       total += nats;
       tokens += count;

@@ -46,7 +46,8 @@ export class TransformerTrainer {
     const { beta_1: beta1, beta_2: beta2, epsilon } = this.#recipe.optimizer;
     this.#optimizer = new Adam(model.variables, { beta1, beta2, epsilon });
     const { labelSmoothing, clipNorm } = workload;
-    const setup = { model, quant, labelSmoothing, clipNorm, clipValue: null };
+    const criterion = { per: "token", labelSmoothing } as const;
+    const setup = { model, quant, criterion, clipNorm, clipValue: null };
     this.#trainStep = new TrainStep(
       { ...setup, trained: model.variables, optimizer: this.#optimizer },
       options,

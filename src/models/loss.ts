@@ -1,9 +1,20 @@
 /** The loss of a batch: what training minimizes, validation reports and the golden values fix. */
 import * as tf from "@tensorflow/tfjs";
 import type { Batch } from "../data/batch.ts";
-import { smoothedCrossEntropy } from "../ops/cross-entropy.ts";
+import { smoothedCrossEntropy, uniformlySmoothedCrossEntropy } from "../ops/cross-entropy.ts";
 import type { Pass } from "../quant/pass.ts";
 import type { Seq2SeqModel } from "./model.ts";
+
+/** What training minimizes. */
+export interface Criterion {
+  /**
+   * `token`: NeurST's smoothed cross-entropy, the mean over target tokens. `sentence`: MLPerf's GNMT's,
+   * the sum over the tokens of a sentence, the mean over sentences; it spreads ε over all tokens.
+   */
+  readonly per: "token" | "sentence";
+  /** ε, 0 ≤ ε < 1. */
+  readonly labelSmoothing: number;
+}
 
 /** A batch as tensors; int32. The caller disposes them. */
 export interface BatchTensors {
@@ -21,12 +32,12 @@ export interface BatchTensors {
 
 /** Loss of a batch, scalars; the caller disposes them. */
 export interface SequenceLoss {
-  /** Mean over the target tokens, nats. */
+  /** Mean over what the criterion says, nats. */
   readonly loss: tf.Scalar;
   /** Sum over the target tokens, nats. */
   readonly total: tf.Scalar;
-  /** Number of target tokens, EOS included, padding not. */
-  readonly tokens: tf.Scalar;
+  /** What the sum is divided by: target tokens, EOS included and padding not, or sentences. */
+  readonly count: tf.Scalar;
 }
 
 /** Copies a batch to the backend. */
@@ -42,23 +53,24 @@ export function batchTensors(batch: Batch): BatchTensors {
 }
 
 /**
- * Label-smoothed cross-entropy of the target tokens, padding left out. Without clip penalties.
- * Call it inside tf.tidy.
- * @param smoothing ε, 0 for the plain negative log-likelihood
+ * Cross-entropy of the target tokens, padding left out. Without clip penalties. Call it inside
+ * tf.tidy.
  */
 export function sequenceLoss(
   model: Seq2SeqModel,
   batch: BatchTensors,
-  smoothing: number,
+  { per, labelSmoothing }: Criterion,
   pass: Pass,
 ): SequenceLoss {
   const { source, sourceLengths, targetInput, target, targetLengths } = batch;
   const [size, time] = target.shape;
   const logits = model.logits(source, sourceLengths, targetInput, pass);
-  const losses = smoothedCrossEntropy(logits, tf.reshape(target, [size * time]), smoothing);
+  const crossEntropy = per === "token" ? smoothedCrossEntropy : uniformlySmoothedCrossEntropy;
+  const losses = crossEntropy(logits, tf.reshape(target, [size * time]), labelSmoothing);
   const isToken = tf.less(tf.range(0, time, 1, "int32"), tf.expandDims(targetLengths, 1));
   const mask = tf.reshape(tf.cast(isToken, "float32"), [size * time]);
   const total = tf.sum<tf.Scalar>(tf.mul(losses, mask));
-  const tokens = tf.cast<tf.Scalar>(tf.sum(targetLengths), "float32");
-  return { loss: tf.div(total, tokens), total, tokens };
+  const count =
+    per === "token" ? tf.cast<tf.Scalar>(tf.sum(targetLengths), "float32") : tf.scalar(size);
+  return { loss: tf.div(total, count), total, count };
 }

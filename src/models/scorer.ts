@@ -1,6 +1,6 @@
 /** A sequence-to-sequence model as decoders see it: arrays in, log-probabilities out. */
 import * as tf from "@tensorflow/tfjs";
-import type { StepScorer } from "../decode/step-scorer.ts";
+import type { AttendingScorer, StepScorer } from "../decode/step-scorer.ts";
 import { nativeBackend } from "../graph/native-backend.ts";
 import { logSoftmax } from "../ops/log-softmax.ts";
 import { topCandidates } from "../ops/top-candidates.ts";
@@ -54,7 +54,7 @@ export function createModelScorer(
   };
 }
 
-type TopScorer = Required<StepScorer<DecodeState>>;
+type TopScorer = Required<StepScorer<DecodeState>> & Partial<AttendingScorer<DecodeState>>;
 
 /** A scorer in a pass that captures nothing. */
 function eagerScorer(model: Seq2SeqModel, pass: Pass): TopScorer {
@@ -100,6 +100,32 @@ function eagerScorer(model: Seq2SeqModel, pass: Pass): TopScorer {
     dispose(state) {
       model.disposeState(state);
     },
+    ...(model.stepAttended === undefined ? {} : { stepAttended: attendedStep(model, pass) }),
+  };
+}
+
+/** A step of a model that says how it attends. */
+function attendedStep(
+  model: Seq2SeqModel,
+  pass: Pass,
+): AttendingScorer<DecodeState>["stepAttended"] {
+  return (state, ids, scoring, size) => {
+    const step = withTensors([tf.tensor1d(ids, "int32")], ([previous]) =>
+      model.stepAttended!(previous as tf.Tensor1D, state, pass),
+    );
+    const { logits, attention } = step;
+    try {
+      tf.engine().startScope();
+      const best = readCandidates(topCandidates(logits, scoring, size), ids.length);
+      const weights = Float32Array.from(attention.dataSync());
+      return { best, attention: weights, time: attention.shape[1], state: step.state };
+    } catch (error) {
+      model.disposeState(step.state);
+      throw error;
+    } finally {
+      tf.engine().endScope();
+      tf.dispose([logits, attention]);
+    }
   };
 }
 

@@ -34,6 +34,25 @@ export function smoothedCrossEntropy(
   ) as tf.Tensor1D;
 }
 
+/**
+ * loss = −(1 − ε)·ln p[target] − ε/V·Σ ln p, for each row: the smoothed distribution has ε/V on every
+ * class, the target included, and nothing is taken off.
+ *
+ * @param smoothing ε, 0 ≤ ε < 1
+ * @returns float32 [rows]; the caller disposes it
+ * @see MLPerf's GNMT, seq2seq/train/smoothing.py
+ */
+export function uniformlySmoothedCrossEntropy(
+  logits: tf.Tensor2D,
+  targets: tf.Tensor1D,
+  smoothing: number,
+): tf.Tensor1D {
+  const classes = logits.shape[1];
+  // The same distribution in the terms of smoothedCrossEntropy.
+  const others = (smoothing * (classes - 1)) / classes;
+  return tf.add(smoothedCrossEntropy(logits, targets, others), perfectLoss(classes, others));
+}
+
 function crossEntropyGradient(
   dloss: tf.Tensor,
   p: tf.Tensor,

@@ -20,5 +20,18 @@ export const criterionClasses = {
 export const criterionSection = defineSection({
   summary: "what training minimizes",
   defaultClass: "label_smoothed_cross_entropy",
-  classes: criterionClasses,
+  classes: {
+    ...criterionClasses,
+    gnmt_label_smoothing: {
+      summary: "MLPerf's GNMT: summed over a sentence's tokens, smoothed over all tokens",
+      params: z.strictObject({
+        label_smoothing: z
+          .number()
+          .min(0)
+          .lt(1)
+          .default(0.1)
+          .describe("probability spread over all tokens"),
+      }),
+    },
+  },
 });

@@ -172,7 +172,10 @@ function trainerOptions(prepared: Prepared): TrainerOptions {
     trainSteps: entry.train_steps,
     schedule: (span) => scheduleOf(recipe.lr_schedule, widthOf(model.params), span),
     adam: { beta1: optimizer.beta_1, beta2: optimizer.beta_2, epsilon: optimizer.epsilon },
-    labelSmoothing: criterion.label_smoothing,
+    criterion: {
+      per: criterion.class === "gnmt_label_smoothing" ? "sentence" : "token",
+      labelSmoothing: criterion.label_smoothing,
+    },
     updateCycle: entry.update_cycle,
     clipNorm: entry.clip_norm ?? null,
     clipValue: entry.clip_value ?? null,

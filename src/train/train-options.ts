@@ -1,6 +1,7 @@
 /** What a training run is made of, and what it tells while it runs. */
 import type { BatchStream } from "../data/batch-stream.ts";
 import type { CaptureOptions } from "../graph/captured-step.ts";
+import type { Criterion } from "../models/loss.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import type { QuantConfig } from "../quant/config.ts";
 import type { BestOptions, ValidationOutcome } from "./best-checkpoints.ts";
@@ -41,7 +42,7 @@ export interface TrainerOptions {
   /** Makes the schedule of the run's span, which starts where a resumed run was first started. */
   readonly schedule: (span: RunSpan) => Schedule;
   readonly adam: AdamOptions;
-  readonly labelSmoothing: number;
+  readonly criterion: Criterion;
   /** Batches whose gradients make one step. */
   readonly updateCycle: number;
   /** Largest global norm of the gradients of weights, or null. */

@@ -4,7 +4,7 @@ import type { Batch } from "../data/batch.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { isClipName } from "../quant/clip-name.ts";
 import { captureStep, type CapturedStep, type CaptureOptions } from "../graph/captured-step.ts";
-import { batchTensors, sequenceLoss, type BatchTensors } from "../models/loss.ts";
+import { batchTensors, sequenceLoss, type BatchTensors, type Criterion } from "../models/loss.ts";
 import { globalNorm } from "../ops/global-norm.ts";
 import type { QuantConfig } from "../quant/config.ts";
 import { withPass, type DropoutSource } from "../quant/pass.ts";
@@ -17,7 +17,7 @@ import type { Adam } from "./optimizer.ts";
 export interface StepSetup {
   readonly model: Seq2SeqModel;
   readonly quant: QuantConfig | null;
-  readonly labelSmoothing: number;
+  readonly criterion: Criterion;
   /** Trained variables by checkpoint name. */
   readonly trained: ReadonlyMap<string, tf.Variable>;
   /** Largest global norm of the gradients of weights, or null. */
@@ -29,7 +29,7 @@ export interface StepSetup {
 
 /** Figures of one step. */
 export interface StepFigures {
-  /** Mean over target tokens. */
+  /** Mean over what the criterion says. */
   readonly taskLoss: number;
   /** Regularization of the clips, apart from the task loss. */
   readonly clipPenalty: number;
@@ -50,8 +50,8 @@ export interface StepRates {
 /** What a step is given as tensors; all else stays the same from step to step. */
 interface StepInputs {
   readonly batches: readonly BatchTensors[];
-  /** Target tokens of all batches. */
-  readonly tokens: tf.Tensor;
+  /** What the losses of all batches are divided by: their target tokens, or their sentences. */
+  readonly count: tf.Tensor;
   readonly dropout: DropoutSource;
 }
 
@@ -65,8 +65,7 @@ const BATCH_TENSORS = [
 ] as const satisfies readonly (keyof BatchTensors)[];
 
 /**
- * Updates the trained variables, step by step. The task loss is the mean over all target tokens of a
- * step's batches, so that several small batches give the update of one that holds all their
+ * Updates the trained variables, step by step. The task loss is the mean over all of a step's batches, so that several small batches give the update of one that holds all their
  * sentences. Gradients of clips are not clipped and do not count in the norm: they are of another
  * size, and would decide how far the weights may move.
  *
@@ -97,10 +96,15 @@ export class TrainStep {
     if (this.#sites === null && this.#captured.isCapturing) {
       this.#sites = dropoutSites(this.#setup, batches);
     }
-    const tokens = batches.reduce((sum, { targetLengths }) => targetLengths.reduce(add, sum), 0);
+    const { per } = this.#setup.criterion;
+    const count = batches.reduce(
+      (sum, { size, targetLengths }) =>
+        per === "token" ? targetLengths.reduce(add, sum) : sum + size,
+      0,
+    );
     optimizer.beginStep();
     const numbers = [
-      tokens,
+      count,
       optimizer.correctedRate(rates.weights),
       optimizer.correctedRate(rates.clips),
     ];
@@ -136,7 +140,7 @@ export class TrainStep {
   }
 
   /** @returns [3] task loss, clip penalty, gradient norm */
-  #step([tokens, weightRate, clipRate, ...rest]: tf.Tensor[]): tf.Tensor {
+  #step([count, weightRate, clipRate, ...rest]: tf.Tensor[]): tf.Tensor {
     const setup = this.#setup;
     const size = BATCH_TENSORS.length;
     const batches = Array.from({ length: this.#batchCount }, (_, i) => {
@@ -147,7 +151,7 @@ export class TrainStep {
     });
     const seeds = rest.slice(batches.length * size);
     const dropout = new GivenSeeds(this.#sites === null ? null : seeds, this.#dropout!);
-    const task = taskGradients(setup, { batches, tokens: tokens!, dropout });
+    const task = taskGradients(setup, { batches, count: count!, dropout });
     this.#sites = dropout.used;
     const penalty = addPenalty(setup, task.gradients);
     this.#unreached = [...setup.trained.keys()].filter((name) => !task.gradients.has(name));
@@ -158,7 +162,7 @@ export class TrainStep {
 }
 
 /** Places of dropout in a step: a graph's seeds are inputs, whose number must be known before. */
-function dropoutSites({ model, labelSmoothing }: StepSetup, batches: readonly Batch[]): number {
+function dropoutSites({ model, criterion }: StepSetup, batches: readonly Batch[]): number {
   let sites = 0;
   const dropout = {
     nextSeed: (): tf.Tensor => {
@@ -169,21 +173,21 @@ function dropoutSites({ model, labelSmoothing }: StepSetup, batches: readonly Ba
   for (const batch of batches) {
     tf.tidy(() => {
       withPass({ training: true, dropout }, (pass) =>
-        sequenceLoss(model, batchTensors(batch), labelSmoothing, pass),
+        sequenceLoss(model, batchTensors(batch), criterion, pass),
       );
     });
   }
   return sites;
 }
 
-function taskGradients(setup: StepSetup, { batches, tokens, dropout }: StepInputs) {
+function taskGradients(setup: StepSetup, { batches, count, dropout }: StepInputs) {
   const gradients: Gradients = new Map();
   let loss: tf.Scalar = tf.scalar(0);
   for (const tensors of batches) {
     const result = withPass({ training: true, dropout }, (pass) =>
       gradientsOf(() => {
-        const { total } = sequenceLoss(setup.model, tensors, setup.labelSmoothing, pass);
-        return tf.div(total, tokens);
+        const { total } = sequenceLoss(setup.model, tensors, setup.criterion, pass);
+        return tf.div(total, count);
       }, [...setup.trained.values()]),
     );
     loss = loss.add(result.value);

@@ -55,7 +55,8 @@ function startRun({ quantParams }: Mode): Run {
   const trained = model.variables;
   const optimizer = new Adam(trained, { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 });
   const quant = quantParams === null ? null : resolveQuantConfig(quantParams);
-  const limits = { labelSmoothing: 0.1, clipNorm: 1, clipValue: null };
+  const criterion = { per: "token", labelSmoothing: 0.1 } as const;
+  const limits = { criterion, clipNorm: 1, clipValue: null };
   const train = new TrainStep({ ...{ model, quant, trained, optimizer }, ...limits });
   let steps = 0;
   return {
@@ -130,7 +131,16 @@ describe.runIf(hasNative)("on native", () => {
     for (let i = 0; i < 4; i++) expect(await readsOf(() => run.step())).toBe(1);
     const evaluate = (): void => {
       tf.tidy(() => {
-        withPass({}, (pass) => void sequenceLoss(run.model, batchTensors(BATCH), 0, pass));
+        withPass(
+          {},
+          (pass) =>
+            void sequenceLoss(
+              run.model,
+              batchTensors(BATCH),
+              { per: "token", labelSmoothing: 0 },
+              pass,
+            ),
+        );
       });
     };
     expect(await readsOf(evaluate)).toBe(0);

@@ -40,7 +40,15 @@ export async function trainSteps(): Promise<StepsRun> {
   const trained = model.variables;
   const optimizer = new Adam(trained, { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 });
   const setup = {
-    ...{ model, quant, trained, optimizer, labelSmoothing: 0.1, clipNorm: 1, clipValue: null },
+    ...{
+      model,
+      quant,
+      trained,
+      optimizer,
+      criterion: { per: "token" as const, labelSmoothing: 0.1 },
+      clipNorm: 1,
+      clipValue: null,
+    },
   };
   const losses: number[] = [];
   const trainStep = new TrainStep(setup);

@@ -55,7 +55,13 @@ function ourLoss(model: OurModel, batch: Batch): number {
   return tf.tidy(() =>
     withPass(
       { training: false },
-      (pass) => sequenceLoss(model, batchTensors(batch), SMOOTHING, pass).loss.dataSync()[0]!,
+      (pass) =>
+        sequenceLoss(
+          model,
+          batchTensors(batch),
+          { per: "token", labelSmoothing: SMOOTHING },
+          pass,
+        ).loss.dataSync()[0]!,
     ),
   );
 }
@@ -92,7 +98,12 @@ describe("the plain TensorFlow.js program", () => {
     const before = stockLoss(stock, batch);
     const optimizer = new Adam(ours.variables, { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 });
     const setup = {
-      ...{ model: ours, quant: null, labelSmoothing: SMOOTHING, trained: ours.variables },
+      ...{
+        model: ours,
+        quant: null,
+        criterion: { per: "token" as const, labelSmoothing: SMOOTHING },
+        trained: ours.variables,
+      },
       ...{ clipNorm, clipValue: null, optimizer },
     };
     const noDropout = { nextSeed: () => tf.scalar(1, "int32") };

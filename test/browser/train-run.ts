@@ -48,7 +48,8 @@ export async function trainRun(read: ReadModelFile): Promise<TrainRun> {
   });
   const trained = model.variables;
   const optimizer = new Adam(trained, { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 });
-  const limits = { labelSmoothing: 0.1, clipNorm: 1, clipValue: null };
+  const criterion = { per: "token", labelSmoothing: 0.1 } as const;
+  const limits = { criterion, clipNorm: 1, clipValue: null };
   const setup = { model, quant, trained, optimizer, ...limits };
   const figures = [];
   const trainStep = new TrainStep(setup);

@@ -23,7 +23,7 @@ function lossAndGradients(model: Transformer): { loss: number; gradients: Map<st
   const tensors = batchTensors(batch);
   const { value, grads } = withPass({}, (pass) =>
     tf.variableGrads(
-      () => sequenceLoss(model, tensors, 0.1, pass).loss,
+      () => sequenceLoss(model, tensors, { per: "token", labelSmoothing: 0.1 }, pass).loss,
       [...model.variables.values()],
     ),
   );

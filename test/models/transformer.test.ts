@@ -140,7 +140,9 @@ describe.each(VARIANTS)("a Transformer, %s", (_name, quantParams, params) => {
         const dropout = { nextSeed: () => tf.scalar(3, "int32") };
         withPass({ training: true, dropout }, (pass) => {
           tf.variableGrads(
-            () => sequenceLoss(model, batchTensors(batch), 0.1, pass).loss,
+            () =>
+              sequenceLoss(model, batchTensors(batch), { per: "token", labelSmoothing: 0.1 }, pass)
+                .loss,
             [...model.variables.values()],
           );
         });

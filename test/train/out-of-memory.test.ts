@@ -45,7 +45,8 @@ it.each([0, 5, 60])(
     const setup = () => {
       const model = makeTinyModel(QUANT, "dp0.1");
       const adam = new Adam(model.variables, { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 });
-      const settings = { labelSmoothing: 0.1, clipNorm: 1, clipValue: null, quant: QUANT };
+      const criterion = { per: "token", labelSmoothing: 0.1 } as const;
+      const settings = { criterion, clipNorm: 1, clipValue: null, quant: QUANT };
       return { ...settings, model, trained: model.variables, optimizer: adam };
     };
     const step = (run: ReturnType<typeof setup>): Promise<StepFigures> =>

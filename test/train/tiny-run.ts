@@ -102,7 +102,7 @@ export function tinyOptions(
     schedule: ({ initialStep: firstStep, targetStep: lastStep }) =>
       linearSchedule({ peakRate: 0.01, endRate: 0.001, warmupSteps: 3, firstStep, lastStep }),
     adam: { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 },
-    labelSmoothing: 0.1,
+    criterion: { per: "token", labelSmoothing: 0.1 },
     updateCycle: 1,
     clipNorm: 1,
     clipValue: null,

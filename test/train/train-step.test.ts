@@ -39,7 +39,7 @@ async function stepOnce(
   const setup: StepSetup = {
     model,
     quant: QUANT,
-    labelSmoothing: 0.1,
+    criterion: { per: "token", labelSmoothing: 0.1 },
     clipNorm: null,
     clipValue: null,
     ...settings,
