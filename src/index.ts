@@ -76,7 +76,7 @@ export { loadInt8 } from "./export/load-int8.ts";
 export { saveInt8 } from "./export/save-int8.ts";
 export { checkParity, type ParityReport } from "./runtime/parity.ts";
 export { loadReference } from "./runtime/reference/load.ts";
-export { ReferenceTransformer } from "./runtime/reference/transformer.ts";
+export type { ReferenceExecutor } from "./runtime/reference/executor.ts";
 
 // Recipes
 export { packageVersion } from "./recipe/package-version.ts";

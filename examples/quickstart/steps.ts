@@ -13,7 +13,6 @@ import {
   modelConfigFiles,
   packageVersion,
   type ParityReport,
-  ReferenceTransformer,
   resolveRecipe,
   type RunReporter,
   runRecipe,
@@ -150,7 +149,7 @@ export async function compareCodes(
   reporter: RunReporter,
 ): Promise<ParityReport> {
   const { tensors, quantization } = loadInt8(exportDir);
-  const reference = new ReferenceTransformer(loadReference(tensors, quantization));
+  const reference = loadReference(tensors, quantization);
   const traced = traceModel(loaded.model);
   const { source, target, special } = loaded.task;
   const examples = Array.from({ length: PARITY_SENTENCES }, (_, i) => {

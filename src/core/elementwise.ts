@@ -29,6 +29,13 @@ export function relu(x: Float32Array, out: Float32Array): Float32Array {
   return out;
 }
 
+/** out = a · b. @returns out @throws {ShapeError} if the lengths differ */
+export function multiply(a: Float32Array, b: Float32Array, out: Float32Array): Float32Array {
+  checkLengths("multiply", [a.length, b.length, out.length]);
+  for (let i = 0; i < out.length; i++) out[i] = a[i]! * b[i]!;
+  return out;
+}
+
 /** out = x · fround(factor). @returns out @throws {ShapeError} if the lengths differ */
 export function multiplyScalar(x: Float32Array, factor: number, out: Float32Array): Float32Array {
   checkLengths("multiplyScalar", [x.length, out.length]);

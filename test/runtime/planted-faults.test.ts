@@ -14,7 +14,6 @@ import {
 import { traceModel } from "../../src/models/traced-model.ts";
 import { checkParity, type ParityReport } from "../../src/runtime/parity.ts";
 import { loadReference } from "../../src/runtime/reference/load.ts";
-import { ReferenceTransformer } from "../../src/runtime/reference/transformer.ts";
 import {
   decoderInput,
   makeTinyTransformer,
@@ -40,7 +39,7 @@ async function parityWith(fault: (exported: Parts) => void): Promise<ParityRepor
   const tensors = writeSafetensors(parts.tensors);
   const reference = loadReference(tensors, formatQuantizationJson(parts.record));
   const traced = traceModel(model);
-  const report = await checkParity(traced, new ReferenceTransformer(reference), examples);
+  const report = await checkParity(traced, reference, examples);
   traced.dispose();
   model.dispose();
   return report;

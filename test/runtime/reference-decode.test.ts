@@ -8,7 +8,7 @@ import { DataError } from "../../src/errors.ts";
 import { exportInt8 } from "../../src/export/int8.ts";
 import { type ProductRecord, withPass } from "../../src/quant/pass.ts";
 import { loadReference } from "../../src/runtime/reference/load.ts";
-import { ReferenceTransformer } from "../../src/runtime/reference/transformer.ts";
+import type { ReferenceExecutor } from "../../src/runtime/reference/executor.ts";
 import {
   decoderInput,
   makeTinyTransformer,
@@ -17,15 +17,15 @@ import {
   tinySentences,
 } from "../helpers/tiny-transformer.ts";
 
-function makeReference(params: Record<string, unknown> = {}): ReferenceTransformer {
+function makeReference(params: Record<string, unknown> = {}): ReferenceExecutor {
   const model = makeTinyTransformer(params);
   const { tensors, quantization } = exportInt8(model, { special: TINY_SPECIAL });
   model.dispose();
-  return new ReferenceTransformer(loadReference(tensors, quantization));
+  return loadReference(tensors, quantization);
 }
 
 /** Teacher-forced log-probabilities [time, vocabulary]. */
-function forcedLogProbs(reference: ReferenceTransformer, source: Int32Array, target: Int32Array) {
+function forcedLogProbs(reference: ReferenceExecutor, source: Int32Array, target: Int32Array) {
   const logits = reference.logits(source, decoderInput(target, TINY_SPECIAL.bos));
   return logSoftmax(logits, new Float32Array(logits.length), target.length, TINY_VOCABULARY);
 }
@@ -77,7 +77,7 @@ describe("ReferenceTransformer", () => {
   it("reports the products that the fake-quantized model reports", () => {
     const model = makeTinyTransformer();
     const { tensors, quantization } = exportInt8(model, { special: TINY_SPECIAL });
-    const reference = new ReferenceTransformer(loadReference(tensors, quantization));
+    const reference = loadReference(tensors, quantization);
     const source = tinySentences(5)[4]!;
     const received: string[] = [];
     reference.logits(source, source, {

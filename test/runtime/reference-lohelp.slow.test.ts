@@ -10,7 +10,7 @@ import { traceModel } from "../../src/models/traced-model.ts";
 import type { Transformer } from "../../src/models/transformer.ts";
 import { checkParity } from "../../src/runtime/parity.ts";
 import { loadReference } from "../../src/runtime/reference/load.ts";
-import { ReferenceTransformer } from "../../src/runtime/reference/transformer.ts";
+import type { ReferenceExecutor } from "../../src/runtime/reference/executor.ts";
 import { parseBpeCodes } from "../../src/text/bpe.ts";
 import { TextPipeline } from "../../src/text/pipeline.ts";
 import { Vocabulary } from "../../src/text/vocabulary.ts";
@@ -59,14 +59,14 @@ describe.each(settings)(
   "the reference executor on test sentences: %s",
   (_, quantParams, search) => {
     let model: Transformer;
-    let reference: ReferenceTransformer;
+    let reference: ReferenceExecutor;
 
     beforeAll(async () => {
       await selectBackend("wasm");
       model = loadQuantizedLohelp(quantParams);
       calibrateActivations(model);
       const exported = exportInt8(model, { special: LOHELP_SPECIAL });
-      reference = new ReferenceTransformer(loadReference(exported.tensors, exported.quantization));
+      reference = loadReference(exported.tensors, exported.quantization);
       return () => {
         model.dispose();
       };

@@ -9,7 +9,7 @@ import { traceModel } from "../../src/models/traced-model.ts";
 import type { Transformer } from "../../src/models/transformer.ts";
 import { checkParity } from "../../src/runtime/parity.ts";
 import { loadReference } from "../../src/runtime/reference/load.ts";
-import { ReferenceTransformer } from "../../src/runtime/reference/transformer.ts";
+import type { ReferenceExecutor } from "../../src/runtime/reference/executor.ts";
 import { readGolden } from "../helpers/lohelp.ts";
 import { LOHELP_SPECIAL, loadQuantizedLohelp } from "../helpers/quantized-lohelp.ts";
 import { decoderInput } from "../helpers/tiny-transformer.ts";
@@ -23,13 +23,13 @@ const examples = golden.source_ids.map((source, i) => ({
 
 let model: Transformer;
 let exported: Int8Export;
-let reference: ReferenceTransformer;
+let reference: ReferenceExecutor;
 
 beforeAll(async () => {
   await selectBackend("wasm");
   model = loadQuantizedLohelp();
   exported = exportInt8(model, { special: LOHELP_SPECIAL });
-  reference = new ReferenceTransformer(loadReference(exported.tensors, exported.quantization));
+  reference = loadReference(exported.tensors, exported.quantization);
   return () => {
     model.dispose();
   };

@@ -5,7 +5,6 @@ import { traceModel } from "../../src/models/traced-model.ts";
 import type { Transformer } from "../../src/models/transformer.ts";
 import { checkParity, type ParityReport } from "../../src/runtime/parity.ts";
 import { loadReference } from "../../src/runtime/reference/load.ts";
-import { ReferenceTransformer } from "../../src/runtime/reference/transformer.ts";
 import {
   decoderInput,
   makeTinyTransformer,
@@ -22,7 +21,7 @@ const examples = tinySentences(9).map((source, i) => ({
 async function parityOf(model: Transformer): Promise<ParityReport> {
   const { tensors, quantization } = exportInt8(model, { special: TINY_SPECIAL });
   const traced = traceModel(model);
-  const reference = new ReferenceTransformer(loadReference(tensors, quantization));
+  const reference = loadReference(tensors, quantization);
   const report = await checkParity(traced, reference, examples);
   traced.dispose();
   model.dispose();

@@ -45,8 +45,8 @@ export class Embedding {
   }
 }
 
-/** fround(code · scale) of chosen rows. */
-function rowsOf(table: Int8Weight, rows: Int32Array, what: string): Float32Array {
+/** fround(code · scale) of chosen rows. @param what they are, in messages */
+export function rowsOf(table: Int8Weight, rows: Int32Array, what: string): Float32Array {
   const [count, dim] = table.shape as readonly [number, number];
   const { codes, scale, record } = table;
   const values = new Float32Array(rows.length * dim);

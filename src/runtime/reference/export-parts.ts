@@ -3,7 +3,7 @@ import type { LayerNormWeights } from "../../core/layer-norm.ts";
 import { FormatError } from "../../errors.ts";
 import type { FloatTensor, Int8Model, Int8Weight } from "../../formats/int8-model.ts";
 import { ActivationQuantizer } from "./coded.ts";
-import { type Linear, productWeight } from "./product.ts";
+import { type Linear, type ProductWeight, productWeight } from "./product.ts";
 
 /** A source of layers' parts that knows what has been taken. */
 export class ExportParts {
@@ -76,8 +76,18 @@ export class ExportParts {
     return {
       product: `${path}/product`,
       weight: productWeight(name, weight, "kernel", input.maxAbsCode),
-      bias: this.floats(`${path}/bias`, sizes[1]),
+      bias: this.#model.floats.has(`${path}/bias`) ? this.floats(`${path}/bias`, sizes[1]) : null,
     };
+  }
+
+  /** A vector of weights that enter a product as one column. @param input as for {@link linear} */
+  column(name: string, size: number, input: ActivationQuantizer): ProductWeight {
+    const weight = this.#weight(name);
+    if (weight.shape.join() !== String(size)) {
+      throw fault(name, `shape [${size}]`, `[${weight.shape.join(", ")}]`);
+    }
+    const column = { ...weight, shape: [size, 1] };
+    return productWeight(name, column, "kernel", input.maxAbsCode);
   }
 
   /** A table's product with its transpose: logits. @param sizes rows and width of the table */

@@ -7,6 +7,7 @@ import { logSoftmax } from "../../core/softmax.ts";
 import type { KeyValues } from "./attention.ts";
 import type { Coded } from "./coded.ts";
 import { Embedding } from "./embedding.ts";
+import type { ReferenceExecutor } from "./executor.ts";
 import {
   attendBlocks,
   feedForward,
@@ -31,12 +32,12 @@ interface ReferenceHypothesis {
 }
 
 /** Hypotheses, one for each row. */
-export type ReferenceState = readonly ReferenceHypothesis[];
+type TransformerState = readonly ReferenceHypothesis[];
 
 const SILENT: Trace = {};
 
 /** Runs an int8 export; fits where decoding expects a step scorer. */
-export class ReferenceTransformer {
+export class ReferenceTransformer implements ReferenceExecutor {
   readonly #weights: TransformerWeights;
   readonly #source: Embedding;
   readonly #target: Embedding;
@@ -69,7 +70,7 @@ export class ReferenceTransformer {
   }
 
   /** Encodes sources; one row for each. */
-  start(sources: readonly Int32Array[]): ReferenceState {
+  start(sources: readonly Int32Array[]): TransformerState {
     const { decoder } = this.#weights;
     const past = decoder.map(() => ({ keys: [], values: [] }));
     return sources.map((source) => ({
@@ -84,10 +85,10 @@ export class ReferenceTransformer {
    * @returns natural log-probabilities [rows · vocabSize], and the state after the tokens
    */
   step(
-    state: ReferenceState,
+    state: TransformerState,
     ids: Int32Array,
     trace: Trace = SILENT,
-  ): { logProbs: Float32Array; state: ReferenceState } {
+  ): { logProbs: Float32Array; state: TransformerState } {
     const x = this.#target.lookUp(ids, (row) => state[row]!.past[0]!.keys.length);
     const layers: KeyValues[][] = [];
     const self = (qkv: Coded): readonly QueryBlock[] => {
@@ -116,7 +117,7 @@ export class ReferenceTransformer {
   }
 
   /** Rows of a state by index; repeats and drops allowed. */
-  gather(state: ReferenceState, rows: Int32Array): ReferenceState {
+  gather(state: TransformerState, rows: Int32Array): TransformerState {
     return Array.from(rows, (row) => state[row]!);
   }
 
