@@ -1,10 +1,13 @@
-/** NeurST's named model sizes, with the optimizer and schedule that go with them, as data. */
+/** Named model sizes, with the optimizer and schedule that go with them, as data. */
 import { ConfigError, UnknownNameError } from "../errors.ts";
+import { GNMT_PATTERN_TEXT, GNMT_SET_NAMES, gnmtHparamsSet } from "./gnmt-hparams.ts";
 
 /** What a name of a size stands for: dotted keys, as a configuration file would write them. */
 export interface HparamsSet {
   readonly "model.class": string;
   readonly "model.params": Readonly<Record<string, string | number | boolean>>;
+  readonly "criterion.class"?: string;
+  readonly "criterion.params"?: Readonly<Record<string, number>>;
   readonly "optimizer.class": string;
   readonly "optimizer.params": Readonly<Record<string, number>>;
   readonly "lr_schedule.class": string;
@@ -42,7 +45,7 @@ const PATTERN_TEXT = "transformer_<width>_<layers>e_<layers>d[_<heads>h][_dp0.<d
 const PATTERN = /^transformer_(\d+)_(\d+)e_(\d+)d(?:_(\d+)h)?(?:_dp(0\.\d+))?$/;
 
 /** Names of the fixed sizes. */
-export const HPARAMS_SET_NAMES: readonly string[] = Object.keys(SIZES);
+export const HPARAMS_SET_NAMES: readonly string[] = [...Object.keys(SIZES), ...GNMT_SET_NAMES];
 
 /**
  * The parameters that a name stands for.
@@ -51,9 +54,12 @@ export const HPARAMS_SET_NAMES: readonly string[] = Object.keys(SIZES);
  * @see NeurST, neurst/models/transformer.py, build_model_args_by_name
  */
 export function hparamsSet(name: string): HparamsSet {
+  const gnmt = gnmtHparamsSet(name);
+  if (gnmt !== undefined) return gnmt;
   const size = Object.hasOwn(SIZES, name) ? SIZES[name] : sizeOfPattern(name);
   if (size === undefined) {
-    throw new UnknownNameError("hparams_set", "size", name, [...HPARAMS_SET_NAMES, PATTERN_TEXT]);
+    const known = [...HPARAMS_SET_NAMES, PATTERN_TEXT, GNMT_PATTERN_TEXT];
+    throw new UnknownNameError("hparams_set", "size", name, known);
   }
   if (size.dim % size.heads !== 0 || size.heads === 0) {
     throw new ConfigError(

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
+import { Gnmt } from "../../src/models/gnmt.ts";
 import { hparamsSet } from "../../src/models/hparams.ts";
 import { Transformer } from "../../src/models/transformer.ts";
 import { parameterCount } from "../helpers/lohelp.ts";
@@ -37,6 +38,41 @@ describe("parameter counts with 32,000 words on each side", () => {
     const total = small + 5 * (encoderLayer + decoderLayer) + (32_000 - 10) * word;
     const layers = 6 * (3 * (4 * d * d + 4 * d + 2 * d) + 2 * (2 * d * f + f + d + 2 * d));
     expect(total).toBe(layers + 2 * 2 * d + 2 * 32_000 * d + 32_000);
+    expect(tf.memory().numTensors).toBe(0);
+  });
+});
+
+/** Variables of a GNMT of that width, layers and words. */
+function gnmtCount(width: number, layers: number, vocabulary: number): number {
+  const model = new Gnmt({
+    params: { hidden_size: width, num_layers: layers },
+    sourceVocabSize: vocabulary,
+    targetVocabSize: vocabulary,
+    quantConfig: null,
+    seed: 1,
+  });
+  const size = parameterCount(model.variables);
+  model.dispose();
+  return size;
+}
+
+describe("parameter counts of MLPerf's GNMT, width 1024 and 4 layers on each side", () => {
+  it.each([
+    [32_317, 160_665_150],
+    [32_320, 160_671_297],
+  ])("%i words: %i", (vocabulary, expected) => {
+    // The number of weights is a quadratic polynomial of the width, and linear in the words.
+    const sizes = [2, 4, 6];
+    const at = sizes.map((width) => gnmtCount(width, 4, 10));
+    const words = sizes.map((width) => gnmtCount(width, 4, 11) - gnmtCount(width, 4, 10));
+    const quadratic = (values: number[], x: number): number =>
+      sizes.reduce((sum, own, i) => {
+        const others = sizes.filter((_, j) => j !== i);
+        return sum + values[i]! * others.reduce((p, o) => (p * (x - o)) / (own - o), 1);
+      }, 0);
+    const total = quadratic(at, 1024) + (vocabulary - 10) * quadratic(words, 1024);
+    expect(Math.round(total)).toBe(expected);
+    expect(hparamsSet("gnmt")["model.params"]).toMatchObject({ hidden_size: 1024, num_layers: 4 });
     expect(tf.memory().numTensors).toBe(0);
   });
 });
