@@ -7,7 +7,7 @@ import { highDoubles, loadPart, lowDoubles, storePart, sumDoubleLanes } from "./
 
 // @ts-ignore: decorator
 @inline
-function halfEven(x: v128, scale: v128, step: v128, qmin: v128, qmax: v128): v128 {
+export function halfEven(x: v128, scale: v128, step: v128, qmin: v128, qmax: v128): v128 {
   const q = f32x4.nearest(f32x4.div(x, scale));
   // pmax and pmin keep a NaN that stands first; adding 0 turns −0 into 0.
   const code = f32x4.pmin(f32x4.pmax(q, qmin), qmax);
@@ -16,7 +16,7 @@ function halfEven(x: v128, scale: v128, step: v128, qmin: v128, qmax: v128): v12
 
 // @ts-ignore: decorator
 @inline
-function halfUp(
+export function halfUp(
   x: v128, scale: v128, step: v128, qmin: v128, lowest: v128, highest: v128,
 ): v128 {
   const clamped = f32x4.pmin(f32x4.pmax(x, lowest), highest);

@@ -9,13 +9,13 @@
 
 /** Rows and columns of the register tile. */
 const MR: i32 = 5;
-const NR: i32 = 8;
+export const NR: i32 = 8;
 /** Block sizes of the common axis, of rows and of columns. */
-const KC: i32 = 256;
+export const KC: i32 = 256;
 const MC: i32 = 120;
 const NC: i32 = 512;
 
-const TILE_BYTES: usize = 5 * 8 * 4;
+export const TILE_BYTES: usize = 5 * 8 * 4;
 /** Rows of transposed a lie this far beyond a multiple of 1 KiB, so that they share no cache set. */
 const ROW_PADDING: usize = 64;
 const PACKED_A_BYTES: usize = 120 * (256 * 4 + 64);
@@ -119,7 +119,7 @@ function fillRows(c: usize, n: i32, rowBegin: i32, rowEnd: i32, bias: usize): vo
 }
 
 /** b [k, n], nc columns from its address: panels [kc, 8], zero beyond nc. */
-function packColumns(b: usize, n: i32, nc: i32, kc: i32, out: usize): void {
+export function packColumns(b: usize, n: i32, nc: i32, kc: i32, out: usize): void {
   const ld = (<usize>n) << 2;
   for (let jr = 0; jr < nc; jr += NR) {
     let from = b + ((<usize>jr) << 2);
@@ -147,7 +147,7 @@ function packColumns(b: usize, n: i32, nc: i32, kc: i32, out: usize): void {
 }
 
 /** b [n, k], nc rows from its address: panels [kc, 8], zero beyond nc. */
-function packRows(b: usize, k: i32, nc: i32, kc: i32, out: usize): void {
+export function packRows(b: usize, k: i32, nc: i32, kc: i32, out: usize): void {
   const ld = (<usize>k) << 2;
   for (let jr = 0; jr < nc; jr += NR) {
     const nr = min(NR, nc - jr);
@@ -228,7 +228,7 @@ function packElements(from: usize, ld: usize, i: i32, count: i32, out: usize): v
 }
 
 /** The register tile over rows of a in place; where fewer than 5 are left the last one is repeated. */
-function multiplyRows(
+export function multiplyRows(
   a: usize, lda: usize, mr: i32, b: usize, kc: i32, c: usize, ldc: usize, first: bool,
 ): void {
   let a0 = a;
@@ -272,7 +272,7 @@ function multiplyRows(
 }
 
 /** Copies the part of a tile that lies in the result. */
-function copyTile(from: usize, ldFrom: usize, to: usize, ldTo: usize, mr: i32, nr: i32): void {
+export function copyTile(from: usize, ldFrom: usize, to: usize, ldTo: usize, mr: i32, nr: i32): void {
   for (let i = 0; i < mr; i++) {
     for (let j = 0; j < nr; j++) {
       const at = (<usize>j) << 2;

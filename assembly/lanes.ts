@@ -20,6 +20,21 @@ export function storePart(to: usize, x: v128, count: i32): void {
   if (count > 2) store<f32>(to, f32x4.extract_lane(x, 2), 8);
 }
 
+/** Four elements from an address, or `count` and zeros behind them. */
+// @ts-ignore: decorator
+@inline
+export function loadUpTo(from: usize, count: i32): v128 {
+  return count > 3 ? v128.load(from) : loadPart(from, count, 0);
+}
+
+/** Stores four lanes, or the first `count`. */
+// @ts-ignore: decorator
+@inline
+export function storeUpTo(to: usize, x: v128, count: i32): void {
+  if (count > 3) v128.store(to, x);
+  else storePart(to, x, count);
+}
+
 /** (lane 0 + lane 2) + (lane 1 + lane 3). */
 // @ts-ignore: decorator
 @inline

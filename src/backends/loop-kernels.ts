@@ -1,4 +1,5 @@
 /** All loop kernels. */
+import { additiveScoresGradKernel, additiveScoresKernel } from "./loops/additive-scores-kernels.ts";
 import {
   attentionSoftmaxGradKernel,
   attentionSoftmaxKernel,
@@ -19,9 +20,15 @@ import {
   fakeQuantKernel,
 } from "./loops/fake-quant-kernels.ts";
 import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
+import { sigmoidKernel, tanhKernel } from "./loops/gate-activation-kernels.ts";
 import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
 import { columnSumKernel, linearKernel } from "./loops/linear-kernels.ts";
+import {
+  lstmCellKernel,
+  lstmSequenceGradKernel,
+  lstmSequenceKernel,
+} from "./loops/lstm-kernels.ts";
 import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
@@ -30,6 +37,8 @@ import type { LoopKernel } from "./loop-kernel.ts";
 /** One kernel for each of our operations, and TensorFlow.js' own segment sum. */
 export const LOOP_KERNELS: readonly LoopKernel[] = [
   adamKernel,
+  additiveScoresKernel,
+  additiveScoresGradKernel,
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
   cachedAttentionKernel,
@@ -48,12 +57,17 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   layerNormGradKernel,
   linearKernel,
   logSoftmaxKernel,
+  lstmCellKernel,
+  lstmSequenceKernel,
+  lstmSequenceGradKernel,
   magnitudeHistogramKernel,
   narrowCodesKernel,
   packCodesKernel,
   segmentSumKernel,
+  sigmoidKernel,
   splitHeadsKernel,
   squareSumKernel,
+  tanhKernel,
   topCandidatesKernel,
   unsortedSegmentSumKernel,
   valueRangeKernel,

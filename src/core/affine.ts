@@ -89,3 +89,8 @@ export function codeOf(x: number, grid: Grid): number {
 export function valueOf(code: number, grid: Grid): number {
   return Math.fround(code * grid.scale);
 }
+
+/** x on its grid: the value of its code; x itself where there is none. */
+export function onGrid(x: number, grid: Grid | null): number {
+  return grid === null ? x : valueOf(codeOf(x, grid), grid);
+}

@@ -3,68 +3,17 @@ import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { floatProduct } from "../../src/core/float-product.ts";
-import { RandomStream } from "../../src/core/random.ts";
 import { SIMD_KERNELS } from "../../src/backends/wasm/simd-kernels.ts";
 import { KERNEL_NAMES, type KernelAttributes, type KernelName } from "../../src/ops/kernel.ts";
-import { normals } from "../helpers/numeric.ts";
-
-type Input = { shape: number[]; values: Float32Array | Int32Array };
-type Inputs = Record<string, Input>;
-
-const SPECIAL = [NaN, Infinity, -Infinity, 3e38, -3e38, 1e-40, -1e-40, 0, -0, 1e30, -87.4, 88.1];
-
-/** Normal values; a quarter of them huge, tiny or not finite where `special`. */
-function floats(shape: number[], seed: number, special: boolean, deviation = 1): Input {
-  const size = shape.reduce((a, b) => a * b, 1);
-  const values = normals(size, seed, deviation);
-  const random = new RandomStream({ seed, stream: 9 });
-  if (special) {
-    for (let i = 0; i < size; i++) {
-      if (random.uniform() < 0.25) values[i] = SPECIAL[random.integer(SPECIAL.length)]!;
-    }
-  }
-  return { shape, values };
-}
-
-function integers(shape: number[], below: number, seed: number): Input {
-  const random = new RandomStream({ seed, stream: 2 });
-  const size = shape.reduce((a, b) => a * b, 1);
-  return { shape, values: Int32Array.from({ length: size }, () => random.integer(below)) };
-}
-
-/** Bits of all outputs of a kernel; every NaN the same. */
-function bitsOn(
-  backend: "cpu" | "wasm",
-  name: KernelName | "UnsortedSegmentSum",
-  inputs: Inputs,
-  attributes: KernelAttributes,
-): number[][] {
-  void tf.setBackend(backend);
-  return tf.tidy(() => {
-    const tensors = Object.fromEntries(
-      Object.entries(inputs).map(([key, { shape, values }]) => {
-        const dtype = values instanceof Int32Array ? "int32" : "float32";
-        return [key, tf.tensor(values, shape, dtype)];
-      }),
-    );
-    const out = tf.engine().runKernel<tf.Tensor | tf.Tensor[]>(name, tensors, attributes);
-    return [out].flat().map((tensor) => bitsOf(tensor.dataSync()));
-  });
-}
-
-function bitsOf(values: ArrayLike<number>): number[] {
-  const floats = Float32Array.from(values, (v) => (Number.isNaN(v) ? NaN : v));
-  return [...new Uint32Array(floats.buffer)];
-}
-
-function expectSame(
-  name: KernelName | "UnsortedSegmentSum",
-  inputs: Inputs,
-  attributes: KernelAttributes = {},
-): void {
-  const expected = bitsOn("cpu", name, inputs, attributes);
-  expect(bitsOn("wasm", name, inputs, attributes)).toEqual(expected);
-}
+import {
+  bitsOf,
+  bitsOn,
+  expectSame,
+  floats,
+  integers,
+  type Input,
+  type Inputs,
+} from "../helpers/kernel-bits.ts";
 
 const ROWS = [0, 1, 2, 5, 13];
 const WIDTHS = [1, 2, 3, 4, 5, 8, 11, 31, 33];

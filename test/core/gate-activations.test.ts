@@ -19,7 +19,7 @@ function* positives(from: number, to: number, step: number): Generator<number> {
   float[0] = from;
   for (let word = bits[0]!; word <= last; word += step) {
     bits[0] = word;
-    yield float[0]!;
+    yield float[0];
   }
 }
 

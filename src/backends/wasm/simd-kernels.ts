@@ -1,15 +1,18 @@
 /** All compiled kernels, by the name of the loop kernel that each stands in for. */
 import type { LoopKernel } from "../loop-kernel.ts";
 import type { SimdKernel } from "./simd-call.ts";
+import { additiveScores, additiveScoresGrad } from "./simd/additive-scores.ts";
 import { cachedAttention, narrowCodes } from "./simd/cached-attention.ts";
 import { codeProduct, packCodes } from "./simd/code-product.ts";
 import { adam, columnSum, dropout, squareSum } from "./simd/elementwise.ts";
 import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
 import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
 import { fusedProduct } from "./simd/fused-product.ts";
+import { sigmoid, tanh } from "./simd/gate-activations.ts";
 import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
 import { linear } from "./simd/linear.ts";
+import { lstmCell, lstmSequence, lstmSequenceGrad } from "./simd/lstm.ts";
 import { magnitudeHistogram, valueRange } from "./simd/observers.ts";
 import {
   attentionSoftmax,
@@ -22,6 +25,8 @@ import { topCandidates } from "./simd/top-candidates.ts";
 
 export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKernel>>> = {
   QatAdam: adam,
+  QatAdditiveScores: additiveScores,
+  QatAdditiveScoresGrad: additiveScoresGrad,
   QatAttentionSoftmax: attentionSoftmax,
   QatAttentionSoftmaxGrad: attentionSoftmaxGrad,
   QatCachedAttention: cachedAttention,
@@ -40,12 +45,17 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatLayerNormGrad: layerNormGrad,
   QatLinear: linear,
   QatLogSoftmax: logSoftmax,
+  QatLstmCell: lstmCell,
+  QatLstmSequence: lstmSequence,
+  QatLstmSequenceGrad: lstmSequenceGrad,
   QatMagnitudeHistogram: magnitudeHistogram,
   QatNarrowCodes: narrowCodes,
   QatPackCodes: packCodes,
   QatSegmentSum: segmentSum,
+  QatSigmoid: sigmoid,
   QatSplitHeads: splitHeads,
   QatSquareSum: squareSum,
+  QatTanh: tanh,
   QatTopCandidates: topCandidates,
   QatValueRange: valueRange,
   UnsortedSegmentSum: segmentSum,

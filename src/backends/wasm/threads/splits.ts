@@ -11,6 +11,8 @@ export type Split = (values: readonly number[]) => Job;
 /** Nanoseconds of an element on one thread of a server of 2023, and of a multiplication and addition. */
 const NANOSECONDS = {
   adam: 0.47,
+  additiveScores: 1,
+  additiveScoresGrad: 2,
   attentionSoftmax: 2.3,
   codeGemm: 0.021,
   crossEntropy: 2.1,
@@ -20,7 +22,12 @@ const NANOSECONDS = {
   gemm: 0.04,
   layerNorm: 0.45,
   logSoftmax: 2.3,
+  lstmCell: 6,
+  lstmSequence: 0.04,
+  lstmSequenceGrad: 0.04,
+  sigmoid: 0.6,
   softmaxGrad: 0.19,
+  tanh: 0.8,
 } as const;
 type Divided = keyof typeof NANOSECONDS;
 
@@ -131,6 +138,45 @@ const codeGemm: Split = (values) => {
   };
 };
 
+/** Fewer rows of a batch would use the packed kernel too little. */
+const RECURRENT_ROWS = 16;
+/** Rows of the register tile of their products. */
+const RECURRENT_GRAIN = 4;
+
+/** Rows of a batch through all steps: each is independent of the others. */
+function sequences(name: "lstmSequence" | "lstmSequenceGrad", sizesAt: number): Split {
+  return (values) => {
+    const [time, batch, units] = values.slice(sizesAt, sizesAt + 3) as [number, number, number];
+    return {
+      name,
+      values,
+      begin: 0,
+      end: batch,
+      grain: RECURRENT_GRAIN,
+      unitNanoseconds: time * 4 * units * units * NANOSECONDS[name],
+      leastUnits: RECURRENT_ROWS,
+      strides: [[sizesAt + 3, 1]],
+      endAt: sizesAt + 4,
+      scratchAt: sizesAt + 5,
+    };
+  };
+}
+
+/** Rows of queries, or members of the batch, that each have `sourceTime` keys per query. */
+function scores(
+  name: "additiveScores" | "additiveScoresGrad",
+  at: number,
+  queriesOf: (time: number) => number,
+): Split {
+  return (values) => {
+    const [time, sourceTime, units] = values.slice(at + 2, at + 5) as [number, number, number];
+    return {
+      ...rows(name, at, at + 4)(values),
+      unitNanoseconds: queriesOf(time) * sourceTime * units * NANOSECONDS[name],
+    };
+  };
+}
+
 function replaced(values: readonly number[], at: number, value: number): number[] {
   const changed = [...values];
   changed[at] = value;
@@ -140,6 +186,8 @@ function replaced(values: readonly number[], at: number, value: number): number[
 /** The kernels that are divided, by name. */
 export const SPLITS: Readonly<Record<Divided, Split>> = {
   adam: elements("adam", 7),
+  additiveScores: scores("additiveScores", 6, () => 1),
+  additiveScoresGrad: scores("additiveScoresGrad", 9, (time) => time),
   attentionSoftmax: rows("attentionSoftmax", 2, 4),
   codeGemm,
   crossEntropy: rows("crossEntropy", 4, 6),
@@ -149,5 +197,10 @@ export const SPLITS: Readonly<Record<Divided, Split>> = {
   gemm,
   layerNorm: rows("layerNorm", 4, 6),
   logSoftmax: rows("logSoftmax", 2, 4),
+  lstmCell: rows("lstmCell", 5, 7),
+  lstmSequence: sequences("lstmSequence", 9),
+  lstmSequenceGrad: sequences("lstmSequenceGrad", 10),
+  sigmoid: elements("sigmoid", 2),
   softmaxGrad: rows("softmaxGrad", 3, 5),
+  tanh: elements("tanh", 2),
 };
