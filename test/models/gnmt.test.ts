@@ -106,7 +106,7 @@ describeVariants("GNMT", () => {
       });
       found.forEach(([best], i) => {
         const expected = search.tokens[i]!.slice(1, search.lengths[i]);
-        expect([...best!.tokens].slice(0, expected.length)).toEqual(expected);
+        expect(Array.from(best!.tokens).slice(0, expected.length)).toEqual(expected);
       });
     }
     scorer.close();
