@@ -87,7 +87,7 @@ describeVariants("GNMT", () => {
       const norm = tf.tidy(() => tf.norm(gradient).dataSync()[0]!);
       expect(Math.abs(norm / expected - 1), name).toBeLessThan(1e-4);
     }
-    tf.dispose([value, ...Object.values(grads), ...Object.values(batch)]);
+    tf.dispose([value, Object.values(grads), { ...batch }]);
     model.dispose();
   });
 
