@@ -43,8 +43,8 @@ const { cases } = JSON.parse(
   readFileSync(new URL("../fixtures/layers/recurrent.json", import.meta.url), "utf8"),
 ) as { cases: Case[] };
 
-function tensorOf<T extends tf.Tensor>({ data, shape }: Values): T {
-  return tf.tensor(data, shape, "float32") as T;
+function tensorOf({ data, shape }: Values): tf.Tensor {
+  return tf.tensor(data, shape, "float32");
 }
 
 /** float32 sums of tens of terms, over 6 steps. */
