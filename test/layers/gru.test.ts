@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { selectBackend } from "../../src/backends/select.ts";
 import { codeOf, gridOf } from "../../src/core/affine.ts";
 import { integerProduct, scaleAccumulator } from "../../src/core/integer-product.ts";
 import type { QuantDense } from "../../src/layers/dense.ts";
@@ -8,6 +9,8 @@ import { resolveQuantConfig, type QuantParamsInput } from "../../src/quant/confi
 import { withPass, type PassOptions, type ProductRecord } from "../../src/quant/pass.ts";
 import { describeBackends, describeVariants } from "../helpers/backend-variants.ts";
 import { built, calibrate, distance, quantizersOf, variablesOf } from "../helpers/recurrent.ts";
+
+beforeAll(() => selectBackend("cpu"));
 
 const [TIME, BATCH, INPUTS, UNITS] = [4, 3, 6, 4];
 

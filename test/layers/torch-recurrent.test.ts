@@ -147,3 +147,78 @@ describeVariants("PyTorch's recurrent layers", () => {
     });
   });
 });
+
+describe("weights that do not fit", () => {
+  const weights = new Map(Object.entries(cases[0]!.weights));
+  const sizes = { name: "rnn", units: cases[0]!.hiddenSize };
+  const assign = (
+    given: ReadonlyMap<string, Values>,
+    make: () => RecurrentStack = () => new QuantLSTM(sizes),
+    prefix = "",
+  ): void => {
+    const layer = make();
+    layer.build([null, null, cases[0]!.inputSize]);
+    try {
+      assignTorchRecurrentWeights(layer, given, prefix);
+    } finally {
+      layer.dispose();
+    }
+  };
+  const renamed = (prefix: string): Map<string, Values> =>
+    new Map([...weights].map(([name, values]) => [prefix + name, values]));
+  const without = (...names: string[]): Map<string, Values> =>
+    new Map([...weights].filter(([name]) => !names.includes(name)));
+
+  it.each([
+    ["a projection", new Map([...weights, ["weight_hr_l0", weights.get("bias_ih_l0")!]])],
+    ["another layer", new Map([...weights, ["weight_ih_l1", weights.get("weight_ih_l0")!]])],
+  ])("are named: %s", (_, given) => {
+    expect(() => {
+      assign(given);
+    }).toThrow(
+      /weights for rnn: expected one of "weight_ih_l0", .* received "weight_(hr_l0|ih_l1)"/,
+    );
+  });
+
+  it("are named where one is missing, or all", () => {
+    expect(() => {
+      assign(without("bias_hh_l0"));
+    }).toThrow(/weights for rnn: expected "bias_hh_l0", received 3 others/);
+    expect(() => {
+      assign(renamed("rnn."));
+    }).toThrow(/received "rnn\.weight_ih_l0"/);
+    expect(() => {
+      assign(weights, undefined, "decoder.");
+    }).toThrow(/expected "decoder\.weight_ih_l0", received 4 others/);
+  });
+
+  it("are named by shape", () => {
+    expect(() => {
+      assign(weights, () => new QuantLSTM({ ...sizes, units: 3 }));
+    }).toThrow(
+      /rnn\/cells\/0\/fc_gate_x\/kernel: expected weights of shape \[5, 12\], received \[5, 16\]/,
+    );
+  });
+
+  it("are refused by a layer that computes something else, or is not built", () => {
+    expect(() => {
+      assign(weights, () => new QuantGRU({ ...sizes, resetAfter: false }));
+    }).toThrow(/rnn: expected resetAfter: true, which nn\.GRU computes, received false/);
+    expect(() => {
+      assignTorchRecurrentWeights(new QuantLSTM(sizes), weights);
+    }).toThrow(/rnn: expected a layer that is built/);
+  });
+
+  it("fit with a prefix, beside others, and without biases", () => {
+    const others: [string, Values] = ["decoder.weight", { shape: [1], data: [0] }];
+    assign(new Map([...renamed("rnn."), others]), undefined, "rnn.");
+    const layer = new QuantLSTM(sizes);
+    layer.build([null, null, cases[0]!.inputSize]);
+    assignTorchRecurrentWeights(layer, without("bias_ih_l0", "bias_hh_l0"));
+    const variables = layer.allLayers().flatMap((inner) => [...inner.namedVariables()]);
+    const biases = variables.filter(([name]) => name.endsWith("bias"));
+    expect(biases.length).toBe(2);
+    for (const [, bias] of biases) expect(bias.dataSync().every((v) => v === 0)).toBe(true);
+    layer.dispose();
+  });
+});
