@@ -2,7 +2,7 @@
 import { qtypeOf, type Rounding } from "../../../core/qtype.ts";
 import type { NativeCall, NativeKernel } from "../native-kernel.ts";
 import type { Value } from "../op-run.ts";
-import { codesOf, gridOfClip, straightThrough, type Grid } from "./fake-quant.ts";
+import { clipGradient, codesOf, gridOfClip, straightThrough, type Grid } from "./fake-quant.ts";
 
 /** queries [batch, time, units], keys [batch, sourceTime, units], bias, weights, clip? → scores. */
 export const additiveScoresKernel: NativeKernel = {
@@ -37,10 +37,8 @@ export const additiveScoresGradKernel: NativeKernel = {
     if (grid === null) return [...inputGradients(call, ops.tanhGrad(y, dvalues)), dweights];
     const site = { grid, bits: call.attributes.bits as number };
     const { dx, below, above } = straightThrough(call, dvalues, y, site);
-    let dclip = ops.add(above, ops.mul(below, grid.qmin / grid.qmax));
-    if (call.attributes.compat === "neurst") dclip = ops.select(grid.isZero!, 0, dclip);
-    const ofInputs = inputGradients(call, ops.tanhGrad(y, dx));
-    return [...ofInputs, dweights, ops.reshape(dclip, clip!.shape)];
+    const dclip = ops.reshape(clipGradient(ops, { below, above }, grid), clip!.shape);
+    return [...inputGradients(call, ops.tanhGrad(y, dx)), dweights, dclip];
   },
 };
 

@@ -157,6 +157,15 @@ export function straightThrough(
   return { dx, below, above };
 }
 
+/** dclip of what {@link straightThrough} found; 0 by NeurST's rule for a clip of 0. */
+export function clipGradient(
+  ops: Ops,
+  { below, above }: Pick<StraightThrough, "below" | "above">,
+  { qmin, qmax }: Grid,
+): Value {
+  return ops.add(above, ops.mul(below, qmin / qmax));
+}
+
 /** Steps in place of 0: of a range that holds 0 alone of all values in use, and of one that holds all. */
 const [TINY_STEP, WIDE_STEP] = [2 ** -120, 2 ** 80];
 

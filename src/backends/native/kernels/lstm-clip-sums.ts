@@ -1,7 +1,7 @@
 /** Gradients through an LSTM's quantizers. */
 import type { NativeCall } from "../native-kernel.ts";
 import type { Value } from "../op-run.ts";
-import { straightThrough } from "./fake-quant.ts";
+import { clipGradient, straightThrough } from "./fake-quant.ts";
 import type { SiteGrid } from "./lstm-grids.ts";
 
 /** Passes gradients on and gathers what the clips receive of all steps. */
@@ -28,15 +28,13 @@ export class ClipSums {
 
   /** Of all clips; 0 for places in float. */
   gradient(): Value {
-    const { ops, attributes } = this.#call;
+    const { ops } = this.#call;
     const zero = ops.scalar(0);
     const dclips = this.#sites.map((site, place) => {
       if (site === null) return zero;
-      const { qmin, qmax, isZero } = site.grid;
       const { below, above } = this.#sums[place]!;
-      const [low, high] = [below, above].map((sums) => ops.sum(ops.stack(sums, 0), [0]));
-      const dclip = ops.add(high!, ops.mul(low!, qmin / qmax));
-      return attributes.compat === "neurst" ? ops.select(isZero!, 0, dclip) : dclip;
+      const total = (sums: readonly Value[]): Value => ops.sum(ops.stack(sums, 0), [0]);
+      return clipGradient(ops, { below: total(below), above: total(above) }, site.grid);
     });
     return ops.stack(dclips, 0);
   }
