@@ -87,7 +87,9 @@ export function lstmSequence(inputs: LstmInputs, grids: LstmGrids, wantsCells = 
 function composition(inputs: LstmInputs, grids: LstmGrids, wantsCells: boolean): LstmStates {
   const { gates, kernel, bias, clips } = inputs;
   let { hidden, cell } = inputs;
-  const states = tf.unstack(gates).map((part) => {
+  // The gradient of TensorFlow.js' own operation fails where there is one slice.
+  const parts = gates.shape[0] === 1 ? [tf.squeeze<tf.Tensor2D>(gates, [0])] : tf.unstack(gates);
+  const states = parts.map((part) => {
     const recurrent = hidden === null ? bias : tf.add(tf.matMul(hidden, kernel), bias);
     const sums = tf.add<tf.Tensor2D>(part, recurrent);
     ({ hidden, cell } = lstmStep(sums, cell, clips, grids));

@@ -152,6 +152,24 @@ export class ElementOps {
     return this.#unary("ZerosLike", x);
   }
 
+  sigmoid(x: Value): Value {
+    return this.#unary("Sigmoid", x);
+  }
+
+  tanh(x: Value): Value {
+    return this.#unary("Tanh", x);
+  }
+
+  /** dy·y·(1 − y). @param y a sigmoid, of the shape of dy */
+  sigmoidGrad(y: Value, dy: Value): Value {
+    return this.op("SigmoidGrad", T_OF.get(y.dtype)!, [y, dy]);
+  }
+
+  /** dy·(1 − y²). @param y a hyperbolic tangent, of the shape of dy */
+  tanhGrad(y: Value, dy: Value): Value {
+    return this.op("TanhGrad", T_OF.get(y.dtype)!, [y, dy]);
+  }
+
   /** Over the last axis. */
   softmax(x: Value): Value {
     return this.#unary("Softmax", x);

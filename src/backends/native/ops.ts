@@ -116,6 +116,18 @@ export class Ops extends ElementOps {
     return this.op("ConcatV2", attributes, [...values, this.scalar(axis, INT)]);
   }
 
+  /** x cut along an axis into `count` equal parts. */
+  split(x: Value, count: number, axis: number): Value[] {
+    const attributes = [intAttribute("num_split", count), typeAttribute("T", x.dtype)];
+    return this.several("Split", attributes, [this.scalar(axis, INT), x], count);
+  }
+
+  /** x repeated along axes of size 1. */
+  broadcast(x: Value, shape: readonly number[]): Value {
+    const attributes = [typeAttribute("T", x.dtype), typeAttribute("Tidx", INT)];
+    return this.op("BroadcastTo", attributes, [x, this.ints(shape)]);
+  }
+
   slice(x: Value, begin: readonly number[], size: readonly number[]): Value {
     const attributes = [typeAttribute("T", x.dtype), typeAttribute("Index", INT)];
     return this.op("Slice", attributes, [x, this.ints(begin), this.ints(size)]);

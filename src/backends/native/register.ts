@@ -12,6 +12,9 @@ import {
   fakeQuantKernel,
 } from "./kernels/fake-quant.ts";
 import { joinHeadsKernel, splitHeadsKernel } from "./kernels/heads.ts";
+import { additiveScoresGradKernel, additiveScoresKernel } from "./kernels/additive-scores.ts";
+import { lstmSequenceGradKernel } from "./kernels/lstm-gradient.ts";
+import { lstmCellKernel, lstmSequenceKernel } from "./kernels/lstm-sequence.ts";
 import { layerNormGradKernel, layerNormKernel } from "./kernels/layer-norm.ts";
 import { columnSumKernel, fusedProductKernel, linearKernel } from "./kernels/linear.ts";
 import { magnitudeHistogramKernel, valueRangeKernel } from "./kernels/observers.ts";
@@ -30,6 +33,8 @@ const BACKEND = "tensorflow";
 /** Our operations whose composition of TensorFlow.js' operations is not as good. */
 const NATIVE_KERNELS: readonly NativeKernel[] = [
   adamKernel,
+  additiveScoresKernel,
+  additiveScoresGradKernel,
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
   codeProductKernel,
@@ -47,6 +52,9 @@ const NATIVE_KERNELS: readonly NativeKernel[] = [
   layerNormGradKernel,
   linearKernel,
   logSoftmaxKernel,
+  lstmCellKernel,
+  lstmSequenceKernel,
+  lstmSequenceGradKernel,
   magnitudeHistogramKernel,
   segmentSumKernel,
   splitHeadsKernel,
