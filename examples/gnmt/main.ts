@@ -9,7 +9,7 @@ import {
   loadModel,
   resolveRecipe,
   runRecipe,
-  terminalReporter,
+  type RunReporter,
   translate,
 } from "tfjs-qat";
 
@@ -18,7 +18,12 @@ const recipes = `${root}recipes/translation/gnmt`;
 const float = `${root}pretrained/gnmt-lohelp`;
 const modelDir = `${root}runs/gnmt-example`;
 const steps = Number(process.argv[2] ?? 20);
-const reporter = terminalReporter();
+const reporter: RunReporter = {
+  note: (line) => {
+    console.error(line);
+  },
+  progress: () => ({ update: () => undefined, end: () => undefined }),
+};
 const lines = [
   "Opens a dialog where you can edit the style.",
   "Select the style of the line end caps.",

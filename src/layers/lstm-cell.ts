@@ -5,6 +5,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { lstmCell } from "../ops/lstm-cell.ts";
 import { type LstmGrids, lstmSequence, type LstmStates } from "../ops/lstm-sequence.ts";
+import { timeSteps } from "../ops/time-steps.ts";
 import { isWatched, type Pass } from "../quant/pass.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 import type { QuantDense } from "./dense.ts";
@@ -127,7 +128,7 @@ export class QuantLSTMCell extends RecurrentCell {
     const [first, firstCell] = (start ?? []) as (tf.Tensor2D | undefined)[];
     let hidden = first === undefined ? null : this.#multHidden.requantizeOperand(first, pass);
     let cell = firstCell === undefined ? null : this.#addCell.requantize(firstCell, pass);
-    const all = tf.unstack(gates).map((part) => {
+    const all = timeSteps(gates).map((part) => {
       const recurrent =
         hidden === null
           ? this.#fcGateH.ofZeros(pass)

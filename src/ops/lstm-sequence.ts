@@ -4,6 +4,7 @@ import type { Rounding } from "../core/qtype.ts";
 import { fakeQuant, type FakeQuantSpec } from "./fake-quant.ts";
 import { sigmoid, tanh } from "./gate-activations.ts";
 import { hasKernel, type KernelAttributes, runKernel, withGradientOfMany } from "./kernel.ts";
+import { timeSteps } from "./time-steps.ts";
 
 /** Places of a cell that may be quantized, in the order of their clips: the gate sums and states. */
 export const LSTM_SITES = ["i", "f", "g", "o", "cell", "hidden"] as const;
@@ -87,9 +88,7 @@ export function lstmSequence(inputs: LstmInputs, grids: LstmGrids, wantsCells = 
 function composition(inputs: LstmInputs, grids: LstmGrids, wantsCells: boolean): LstmStates {
   const { gates, kernel, bias, clips } = inputs;
   let { hidden, cell } = inputs;
-  // The gradient of TensorFlow.js' own operation fails where there is one slice.
-  const parts = gates.shape[0] === 1 ? [tf.squeeze<tf.Tensor2D>(gates, [0])] : tf.unstack(gates);
-  const states = parts.map((part) => {
+  const states = timeSteps(gates).map((part) => {
     const recurrent = hidden === null ? bias : tf.add(tf.matMul(hidden, kernel), bias);
     const sums = tf.add<tf.Tensor2D>(part, recurrent);
     ({ hidden, cell } = lstmStep(sums, cell, clips, grids));

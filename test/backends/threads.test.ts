@@ -1,6 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { WasmBackend } from "../../src/backends/wasm/memory.ts";
+import { GRID_BYTES, writePlaceGrids } from "../../src/backends/wasm/place-grids.ts";
 import type { SimdModule } from "../../src/backends/wasm/simd-module.ts";
 import { BackendThreads, dividedModule } from "../../src/backends/wasm/threads/backend-threads.ts";
 import { divide, type Job } from "../../src/backends/wasm/threads/job.ts";
@@ -11,6 +12,7 @@ import {
 } from "../../src/backends/wasm/threads/node-host.ts";
 import { SPLITS } from "../../src/backends/wasm/threads/splits.ts";
 import { ThreadPool, type ThreadPoolOptions } from "../../src/backends/wasm/threads/thread-pool.ts";
+import { gridOf } from "../../src/core/affine.ts";
 import { makeSharedKernels, type SharedKernels } from "../helpers/shared-kernels.ts";
 
 let kernels: SharedKernels;
@@ -170,6 +172,123 @@ function elementCases(): Case[] {
   ]);
 }
 
+function activationCases(): Case[] {
+  return (["sigmoid", "tanh"] as const).flatMap((name) =>
+    [5001, 5003].map((size): Case => ({
+      name,
+      of: `${size} elements`,
+      sizes: [size],
+      prepare: () => {
+        const x = kernels.normal(size);
+        return (module, out) => module[name](x, out[0]!, 0, size);
+      },
+    })),
+  );
+}
+
+/** Grids of places, at an address that has room behind them. */
+function placeGrids(address: number, clips: readonly number[]): void {
+  const { buffer } = kernels.options.memory;
+  const views = {
+    floatsAt: (at: number, count: number) => kernels.floats(at, count),
+    intsAt: (at: number, count: number) => new Int32Array(buffer, at, count),
+  };
+  const grids = clips.map((clip) => (clip === 0 ? null : gridOf("act", 8, clip, "half_even")));
+  writePlaceGrids(views, address, grids);
+}
+
+function lstmCases(): Case[] {
+  const [time, batch, units] = [3, 37, 21];
+  const states = time * batch * units;
+  const clips = [1, 1, 0.5, 2, 0.3, 0.4];
+  const packed = (transposed: 0 | 1): number => {
+    const { direct } = kernels;
+    const [n, k] = transposed === 1 ? [units, 4 * units] : [4 * units, units];
+    const address = kernels.allocate(direct.packedBytes(n, k));
+    direct.packRight(kernels.normal(4 * units * units), address, n, k, transposed);
+    return address;
+  };
+  const lanes = batch * 6 * 16;
+  return [0, 1].flatMap((isStarted): Case[] => [
+    {
+      name: "lstmCell",
+      of: isStarted === 1 ? "with a cell" : "without a cell",
+      sizes: [states, states],
+      prepare: () => {
+        const sums = kernels.normal(4 * states);
+        const cell = isStarted === 1 ? kernels.normal(states) : 0;
+        const grids = kernels.allocate(6 * GRID_BYTES);
+        placeGrids(grids, clips);
+        return (module, out) => module.lstmCell(sums, cell, ...out, grids, 0, time * batch, units);
+      },
+    },
+    {
+      name: "lstmSequence",
+      of: isStarted === 1 ? "with states" : "without states",
+      sizes: [states, states, 4 * states],
+      prepare: () => {
+        const [gates, bias] = [kernels.normal(4 * states), kernels.normal(4 * units)];
+        const start = [0, 0].map(() => (isStarted === 1 ? kernels.normal(batch * units) : 0));
+        const grids = kernels.allocate(6 * GRID_BYTES);
+        placeGrids(grids, clips);
+        const [kernel, tile] = [packed(0), kernels.allocate(160)];
+        const sizes = [time, batch, units, 0, batch];
+        return (module, out) =>
+          module.lstmSequence(gates, kernel, bias, ...start, ...out, grids, ...sizes, tile);
+      },
+    },
+    {
+      name: "lstmSequenceGrad",
+      of: isStarted === 1 ? "with states" : "without states",
+      sizes: [4 * states, batch * units, batch * units, 6 * (GRID_BYTES / 4) + lanes],
+      prepare: () => {
+        const [dhidden, dcells, cells] = [1, 2, 3].map(() => kernels.normal(states));
+        const cell = isStarted === 1 ? kernels.normal(batch * units) : 0;
+        const sums = kernels.normal(4 * states);
+        const [kernel, tile] = [packed(1), kernels.allocate(160)];
+        const sizes = [time, batch, units, 0, batch];
+        return (module, out) => {
+          placeGrids(out[3]!, clips);
+          const given = [dhidden!, dcells!, kernel, cell, cells!, sums];
+          module.lstmSequenceGrad(...given, ...out, ...sizes, tile);
+        };
+      },
+    },
+  ]);
+}
+
+function scoreCases(): Case[] {
+  const [batch, time, sourceTime, units] = [17, 3, 5, 23];
+  const [queries, keys] = [batch * time * units, batch * sourceTime * units];
+  const inputs = (): number[] => [queries, keys, units, units].map((n) => kernels.normal(n));
+  return [
+    {
+      name: "additiveScores",
+      of: "odd sizes",
+      sizes: [batch * time * sourceTime],
+      prepare: () => {
+        const [given, grid] = [inputs(), kernels.allocate(GRID_BYTES)];
+        placeGrids(grid, [0.7]);
+        const sizes = [0, batch * time, time, sourceTime, units];
+        return (module, out) => module.additiveScores(...given, out[0]!, grid, ...sizes);
+      },
+    },
+    {
+      name: "additiveScoresGrad",
+      of: "odd sizes",
+      sizes: [queries, keys, batch * units, GRID_BYTES / 4 + batch * 16],
+      prepare: () => {
+        const given = [kernels.normal(batch * time * sourceTime), ...inputs()];
+        const sizes = [0, batch, time, sourceTime, units];
+        return (module, out) => {
+          placeGrids(out[3]!, [0.7]);
+          module.additiveScoresGrad(...given, ...out, ...sizes);
+        };
+      },
+    },
+  ];
+}
+
 function quantCases(): Case[] {
   const layouts = [
     { of: "one channel", outer: 1, channels: 1, inner: 10_003 },
@@ -239,6 +358,9 @@ const CASES = [
   ...rowCases(),
   ...codeCases(),
   ...elementCases(),
+  ...activationCases(),
+  ...lstmCases(),
+  ...scoreCases(),
   ...quantCases(),
   ...gemmCases(),
 ];
