@@ -1,6 +1,7 @@
 /** First weights that programs share, as a file: they then have the same losses. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { selectBackend } from "../src/backends/select.ts";
 import { readSafetensors, writeSafetensors, type SafeTensor } from "../src/formats/safetensors.ts";
 import { assignWeights, type WeightArray } from "../src/models/load-weights.ts";
 import type { Seq2SeqModel } from "../src/models/model.ts";
@@ -10,8 +11,9 @@ import { recipeOf, type AnyWorkload } from "./workloads.ts";
 
 const FILE = "weights.safetensors";
 
-/** Writes the weights that the workload's recipe starts from, under our names. */
-export function writeInitialWeights(workload: AnyWorkload, directory: string): void {
+/** Writes the weights that the workload's recipe starts from, under our names. Selects wasm. */
+export async function writeInitialWeights(workload: AnyWorkload, directory: string): Promise<void> {
+  await selectBackend("wasm");
   const run = { quantized: false, modelDir: join(directory, "none"), steps: 1 };
   const recipe = recipeOf(workload, directory, run);
   const { model } = buildModel(recipe, createTranslationTask(recipe));

@@ -154,7 +154,7 @@ class NativeRun {
       return;
     }
     prepareWorkload(model, this.#directory);
-    if (program === "gnmt.py") writeInitialWeights(model, this.#directory);
+    if (program === "gnmt.py") await writeInitialWeights(model, this.#directory);
     const count = Math.max(steps, warmUpSteps);
     const batches = await trainingBatches(model, this.#directory, count);
     writeFileSync(join(this.#directory, "batches.json"), JSON.stringify(batches));
