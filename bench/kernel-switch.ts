@@ -1,7 +1,7 @@
 /** Takes our kernels away and puts them back, so that a process can run both forms. */
 import * as tf from "@tensorflow/tfjs";
 import { selectBackend } from "../src/backends/select.ts";
-import { KERNEL_NAMES } from "../src/ops/kernel.ts";
+import { KERNEL_NAMES, type KernelName } from "../src/ops/kernel.ts";
 
 function ourKernels(): tf.KernelConfig[] {
   const names: readonly string[] = KERNEL_NAMES;
@@ -16,6 +16,8 @@ export class KernelSwitch {
   readonly #ours: ReadonlyMap<string, tf.KernelFunc>;
   readonly #added: readonly tf.KernelConfig[];
   #isOurs = true;
+  /** Those of our kernels that are left out. */
+  #missing: readonly tf.KernelConfig[] = [];
 
   private constructor(published: ReadonlyMap<string, tf.KernelFunc>) {
     this.#published = published;
@@ -31,8 +33,16 @@ export class KernelSwitch {
     return new KernelSwitch(published);
   }
 
-  /** Our kernels and our versions of the backend's own. */
-  useOurs(): void {
+  /** Our kernels, but those named, and our versions of the backend's own. */
+  useOurs(without: readonly KernelName[] = []): void {
+    this.#useAllOurs();
+    const names: readonly string[] = without;
+    this.#missing = this.#added.filter(({ kernelName }) => names.includes(kernelName));
+    for (const { kernelName } of this.#missing) tf.unregisterKernel(kernelName, WASM);
+  }
+
+  #useAllOurs(): void {
+    this.#restore();
     if (this.#isOurs) return;
     for (const kernel of this.#added) tf.registerKernel(kernel);
     this.#assign(this.#ours);
@@ -41,10 +51,16 @@ export class KernelSwitch {
 
   /** Compositions of the backend's own kernels, as published. */
   useStock(): void {
+    this.#restore();
     if (!this.#isOurs) return;
     for (const { kernelName } of this.#added) tf.unregisterKernel(kernelName, WASM);
     this.#assign(this.#published);
     this.#isOurs = false;
+  }
+
+  #restore(): void {
+    for (const kernel of this.#missing) tf.registerKernel(kernel);
+    this.#missing = [];
   }
 
   #assign(functions: ReadonlyMap<string, tf.KernelFunc>): void {

@@ -1,4 +1,4 @@
-/** The benchmarks: `npm run bench -- step|native|kernels|decode`, see `--help` and docs/performance.md. */
+/** The benchmarks: `npm run bench -- step|native|kernels|recurrent|decode`, see `--help` and docs/performance.md. */
 import { TfjsQatError } from "../src/errors.ts";
 import { HELP, parseBenchArguments, type BenchArguments } from "./arguments.ts";
 import { measureDecoding } from "./decode.ts";
@@ -7,6 +7,8 @@ import { measureKernels } from "./kernels.ts";
 import { kernelsReport } from "./kernels-report.ts";
 import { measureNative } from "./native.ts";
 import { nativeJson, nativeReport } from "./native-report.ts";
+import { measureRecurrent } from "./recurrent.ts";
+import { recurrentReport } from "./recurrent-report.ts";
 import { measureSteps } from "./step.ts";
 import { stepJson, stepReport } from "./step-report.ts";
 
@@ -30,6 +32,10 @@ async function measure({ subcommand, python, native }: BenchArguments): Promise<
     case "kernels": {
       const samples = await measureKernels(note);
       return [kernelsReport(samples), samples];
+    }
+    case "recurrent": {
+      const samples = await measureRecurrent(note);
+      return [recurrentReport(samples), samples];
     }
     case "decode": {
       const samples = await measureDecoding(note);

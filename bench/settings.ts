@@ -34,6 +34,11 @@ export const NATIVE_THREADS = 2;
 export const KERNEL_ROUNDS = 15;
 export const SAMPLE_MILLISECONDS = 8;
 
+/** The LSTM layer of the recurrent benchmark, its batches, and how often each form takes its turn. */
+export const RECURRENT_SIZE = { units: 256, inputs: 256, time: 32 } as const;
+export const RECURRENT_BATCHES = [16, 64] as const;
+export const RECURRENT_TURNS = 15;
+
 /** Turns of each decoding variant. */
 export const DECODE_TURNS = 3;
 /** Test sentences: all, and those that the slow variant translates too, spread evenly. */

@@ -43,10 +43,33 @@ export { createPass, disposePass, type Pass } from "./quant/pass.ts";
 export { fakeQuant, type FakeQuantSpec } from "./ops/fake-quant.ts";
 
 // Layers
+export { BahdanauAttention, type BahdanauAttentionArgs } from "./layers/bahdanau-attention.ts";
+export { calibrateLayersModel } from "./layers/calibrate-layers-model.ts";
+export {
+  type ConversionReport,
+  type ConvertedRecurrent,
+  convertLstm,
+  type ConvertLstmOptions,
+  type SkippedRecurrent,
+} from "./layers/convert-lstm.ts";
 export { QuantDense, type QuantDenseArgs } from "./layers/dense.ts";
+export {
+  BatchMatmul,
+  Concat,
+  EltwiseAdd,
+  EltwiseMult,
+  Matmul,
+  QuantActivation,
+  type QuantActivationArgs,
+  type QuantOperationArgs,
+} from "./layers/elementwise.ts";
 export { TokenEmbedding, type TokenEmbeddingArgs } from "./layers/embedding.ts";
 export { FeedForward, type FeedForwardArgs } from "./layers/feed-forward.ts";
+export { QuantGRUCell, type QuantGRUCellArgs } from "./layers/gru-cell.ts";
+export { QuantGRU, type QuantGRUArgs } from "./layers/gru.ts";
 export { LayerNorm, type LayerNormArgs } from "./layers/layer-norm.ts";
+export { QuantLSTMCell } from "./layers/lstm-cell.ts";
+export { QuantLSTM } from "./layers/lstm.ts";
 export { MultiHeadDense, type MultiHeadDenseArgs } from "./layers/multi-head-dense.ts";
 export { product } from "./layers/product.ts";
 export {
@@ -55,7 +78,18 @@ export {
   QuantLayer,
   type QuantLayerArgs,
 } from "./layers/quant-layer.ts";
+export type {
+  CellStates,
+  GateActivation,
+  RecurrentCellArgs as QuantLSTMCellArgs,
+} from "./layers/recurrent-cell.ts";
+export type {
+  RecurrentResult,
+  RecurrentRun,
+  RecurrentStackArgs as QuantLSTMArgs,
+} from "./layers/recurrent-stack.ts";
 export { registerLayers } from "./layers/register.ts";
+export { assignTorchRecurrentWeights, type TorchTensor } from "./layers/torch-recurrent-weights.ts";
 
 // Models
 export { Gnmt } from "./models/gnmt.ts";

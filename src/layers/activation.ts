@@ -7,6 +7,8 @@ const ACTIVATIONS = {
   linear: (x: tf.Tensor) => x,
   relu: (x: tf.Tensor) => tf.relu(x),
   sigmoid: (x: tf.Tensor) => sigmoid(x),
+  /** min(max(x/5 + ½, 0), 1): what gates of tf.layers have unless told otherwise. */
+  hardSigmoid: (x: tf.Tensor) => tf.clipByValue(tf.add(tf.mul(x, 0.2), 0.5), 0, 1),
   tanh: (x: tf.Tensor) => tanh(x),
   /** ½x(1 + tanh(√(2/π)(x + 0.044715x³))), NeurST's `gelu` and `gelu_approx`. */
   gelu: (x: tf.Tensor) => {

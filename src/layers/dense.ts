@@ -4,6 +4,7 @@ import type { Pass } from "../quant/pass.ts";
 import { activate, type Activation } from "./activation.ts";
 import { glorotUniform, type Initializer, uniform } from "./initial-weights.ts";
 import { asRows, firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
+import { cachedColumns, type Columns } from "./pass-cache.ts";
 import { linearProduct } from "./product.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
@@ -82,13 +83,28 @@ export class QuantDense extends QuantLayer {
     return this.quantizeInput ? this.quantOperand(x, "input", pass) : x;
   }
 
-  /** {@link transform} of what {@link operand} made, or of a dropped-out one. */
-  transformOperand(x: tf.Tensor, pass: Pass): tf.Tensor {
-    const kernel = this.weightOperand(this.#kernel, pass) as tf.Tensor2D;
+  /**
+   * {@link transform} of what {@link operand} made, or of a dropped-out one.
+   * @param columns which of the units are wanted; null: all
+   */
+  transformOperand(x: tf.Tensor, pass: Pass, columns: Columns | null = null): tf.Tensor {
+    const { kernel, bias } = this.#weights(pass, columns);
     const options = { name: `${this.name}/product`, pass };
-    const rows = linearProduct(asRows(x, pass), kernel, this.bias, options);
-    const y = tf.reshape(activate(rows, this.activation), [...x.shape.slice(0, -1), this.units]);
+    const rows = linearProduct(asRows(x, pass), kernel, bias, options);
+    const shape = [...x.shape.slice(0, -1), rows.shape[1]];
+    const y = tf.reshape(activate(rows, this.activation), shape);
     return this.quantizeOutput ? this.quant(y, "output", pass) : y;
+  }
+
+  #weights(pass: Pass, columns: Columns | null): { kernel: tf.Tensor2D; bias: tf.Tensor1D | null } {
+    const kernel = this.weightOperand(this.#kernel, pass) as tf.Tensor2D;
+    const { bias } = this;
+    if (columns === null) return { kernel, bias };
+    const { begin, end } = columns;
+    return {
+      kernel: cachedColumns(kernel, this.#kernel.name, columns, pass),
+      bias: bias === null ? null : tf.slice(bias, begin, end - begin),
+    };
   }
 
   /** The result for an input of zeros: [units], quantized if `quantizeOutput`. */

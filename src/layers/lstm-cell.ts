@@ -13,7 +13,6 @@ import type { QuantActivation } from "./elementwise.ts";
 import { EltwiseAdd, EltwiseMult } from "./elementwise.ts";
 import { lastWidth } from "./input-tensors.ts";
 import { RecurrentCell, type CellStates } from "./recurrent-cell.ts";
-import { valuesOf } from "./product.ts";
 
 /** States after a step; `hidden` for use in products. */
 interface RealStates {
@@ -26,7 +25,8 @@ const GATES: readonly Gate[] = ["i", "f", "g", "o"];
 
 /**
  * s = (x·kernelₓ + biasₓ) + (h·kernelₕ + biasₕ), cut into i, f, g, o;
- * c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c').
+ * c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c'). With `hardSigmoid` in the gates it runs operation by
+ * operation.
  */
 export class QuantLSTMCell extends RecurrentCell {
   static readonly className = "QuantLSTMCell";
@@ -47,9 +47,9 @@ export class QuantLSTMCell extends RecurrentCell {
     this.#fcGateH = this.projection("fc_gate_h", { inputs: units, outputs: 4 * units });
     this.#eltwiseaddGate = this.operation("eltwiseadd_gate", EltwiseAdd, roundsEach);
     this.#activations = {
-      f: this.activationLayer("act_f", "sigmoid"),
-      i: this.activationLayer("act_i", "sigmoid"),
-      o: this.activationLayer("act_o", "sigmoid"),
+      f: this.activationLayer("act_f", this.recurrentActivation),
+      i: this.activationLayer("act_i", this.recurrentActivation),
+      o: this.activationLayer("act_o", this.recurrentActivation),
       g: this.activationLayer("act_g", "tanh"),
       h: this.activationLayer("act_h", "tanh", false),
     };
@@ -72,7 +72,7 @@ export class QuantLSTMCell extends RecurrentCell {
   ): { outputs: tf.Tensor3D; states: tf.Tensor3D[] } {
     const gates = this.#fcGateX.transformOperand(x, pass) as tf.Tensor3D;
     const { hidden, cells } =
-      isWatched(pass) || this.roundsEach
+      isWatched(pass) || this.roundsEach || this.recurrentActivation !== "sigmoid"
         ? this.#stepwise(gates, start, pass, (sums, cell) => this.#modular(sums, cell, pass))
         : this.#whole(gates, start, wantsStates, pass);
     return { outputs: hidden, states: wantsStates ? [hidden, cells!] : [] };
@@ -138,14 +138,9 @@ export class QuantLSTMCell extends RecurrentCell {
       ({ hidden, cell } = states);
       return states;
     });
-    const outputs = tf.stack(all.map((states) => states.hidden)) as tf.Tensor3D;
     const cells = tf.stack(all.map((states) => states.cell)) as tf.Tensor3D;
-    const grid = pass.grids.get(all.at(-1)!.hidden.dataId);
-    if (grid === undefined) return { hidden: outputs, cells };
-    pass.grids.set(outputs.dataId, grid);
-    const values = valuesOf(outputs, pass);
-    pass.grids.set(values.dataId, { ...grid, holdsCodes: false });
-    return { hidden: values, cells };
+    const outputs = all.map((states) => states.hidden);
+    return { hidden: this.stackHidden(outputs, pass), cells };
   }
 
   /** What follows the sum, operation by operation. */

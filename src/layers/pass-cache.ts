@@ -4,7 +4,7 @@ import type { Pass, QuantizedWeight, TensorGrid } from "../quant/pass.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 
 /** The entry of a weight in a pass, made empty at first use. */
-export function cachedWeight(pass: Pass, weight: tf.LayerVariable): QuantizedWeight {
+export function cachedWeight(pass: Pass, weight: { readonly name: string }): QuantizedWeight {
   let cached = pass.weights.get(weight.name);
   if (cached === undefined) {
     cached = { values: null, codes: null, packed: new Map() };
@@ -37,6 +37,41 @@ export function gridIn(
     holdsCodes: holds.codes,
     weight: holds.weight ?? null,
   };
+}
+
+/** Columns of a matrix: from `begin` to before `end`. */
+export interface Columns {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * Columns of a weight as an operand of their own, on their part of its grid; made once for each pass.
+ * @param weight [rows, columns], values or codes, as layers make them for products
+ */
+export function cachedColumns(
+  weight: tf.Tensor2D,
+  name: string,
+  { begin, end }: Columns,
+  pass: Pass,
+): tf.Tensor2D {
+  const part = `[${begin}:${end}]`;
+  const grid = pass.grids.get(weight.dataId);
+  const holds = grid?.holdsCodes === true ? "codes" : "values";
+  const cached = cachedWeight(pass, { name: name + part });
+  const known = cached[holds];
+  if (known !== null) return known as tf.Tensor2D;
+  const columns = keepIn(pass, tf.slice(weight, [0, begin], [-1, end - begin]));
+  cached[holds] = columns;
+  if (grid === undefined) return columns;
+  let { scale } = grid;
+  if (scale !== null && grid.axis === 1) {
+    const key = grid.quantizer + part;
+    scale = pass.scales.get(key) ?? keepIn(pass, tf.slice(scale, begin, end - begin));
+    pass.scales.set(key, scale);
+  }
+  pass.grids.set(columns.dataId, { ...grid, scale, weight: cached });
+  return columns;
 }
 
 function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {

@@ -4,7 +4,11 @@ import type { Pass } from "../quant/pass.ts";
 import type { Activation } from "./activation.ts";
 import { QuantDense } from "./dense.ts";
 import { type QuantOperation, QuantActivation, type QuantOperationArgs } from "./elementwise.ts";
+import { valuesOf } from "./product.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
+
+/** What squashes gates: `sigmoid` as PyTorch, or `hardSigmoid`, the default of tf.layers. */
+export type GateActivation = "sigmoid" | "hardSigmoid";
 
 /** States of a cell, [batch, units] each, in the order of its `stateNames`. */
 export type CellStates = readonly tf.Tensor2D[];
@@ -12,6 +16,8 @@ export type CellStates = readonly tf.Tensor2D[];
 export interface RecurrentCellArgs extends QuantLayerArgs {
   /** Width of the states and of the result. */
   readonly units: number;
+  /** [default: sigmoid] */
+  readonly recurrentActivation?: GateActivation;
   /** Weights start uniform in ± this [default: units^−½, as PyTorch]. */
   readonly initialRange?: number | null;
   /** The bias of the hidden state's map starts uniform in ± this [default: initialRange]. */
@@ -24,6 +30,7 @@ export interface RecurrentCellArgs extends QuantLayerArgs {
  */
 export abstract class RecurrentCell extends QuantLayer {
   readonly units: number;
+  readonly recurrentActivation: GateActivation;
   readonly initialRange: number | null;
   readonly recurrentBiasRange: number | null;
   /** Names of the states; the first one is the result. */
@@ -32,6 +39,7 @@ export abstract class RecurrentCell extends QuantLayer {
   constructor(args: RecurrentCellArgs) {
     super(args);
     this.units = args.units;
+    this.recurrentActivation = args.recurrentActivation ?? "sigmoid";
     this.initialRange = args.initialRange ?? null;
     this.recurrentBiasRange = args.recurrentBiasRange ?? null;
   }
@@ -110,6 +118,17 @@ export abstract class RecurrentCell extends QuantLayer {
     return this.track(layer);
   }
 
+  /** Results of all steps, [batch, units] as products take them, as values [time, batch, units]. */
+  protected stackHidden(hidden: readonly tf.Tensor2D[], pass: Pass): tf.Tensor3D {
+    const all = tf.stack([...hidden]) as tf.Tensor3D;
+    const grid = pass.grids.get(hidden.at(-1)!.dataId);
+    if (grid === undefined) return all;
+    pass.grids.set(all.dataId, grid);
+    const values = valuesOf(all, pass);
+    pass.grids.set(values.dataId, { ...grid, holdsCodes: false });
+    return values;
+  }
+
   /** One step under the host: the input and the states to the result and the states. */
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor[] {
     const [x, ...states] = [inputs].flat() as [tf.Tensor2D, ...tf.Tensor2D[]];
@@ -126,7 +145,8 @@ export abstract class RecurrentCell extends QuantLayer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { units, initialRange, recurrentBiasRange } = this;
-    return { ...super.getConfig(), units, initialRange, recurrentBiasRange };
+    const { units, recurrentActivation, initialRange, recurrentBiasRange } = this;
+    const start = { initialRange, recurrentBiasRange };
+    return { ...super.getConfig(), units, recurrentActivation, ...start };
   }
 }

@@ -7,7 +7,12 @@ import { dropoutIn } from "./dropout.ts";
 import { EltwiseAdd } from "./elementwise.ts";
 import { firstShape, lastWidth } from "./input-tensors.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
-import type { CellStates, RecurrentCell, RecurrentCellArgs } from "./recurrent-cell.ts";
+import type {
+  CellStates,
+  GateActivation,
+  RecurrentCell,
+  RecurrentCellArgs,
+} from "./recurrent-cell.ts";
 
 export interface RecurrentStackArgs extends QuantLayerArgs {
   /** Width of each direction's result. */
@@ -23,9 +28,10 @@ export interface RecurrentStackArgs extends QuantLayerArgs {
   /** First layer, counted from 0, whose input is added to its result [default: none]. */
   readonly residualFrom?: number | null;
   /** See {@link RecurrentCellArgs}. */
+  readonly recurrentActivation?: GateActivation;
   readonly initialRange?: number | null;
   readonly recurrentBiasRange?: number | null;
-  /** Under the host: true returns all times, false the last one [default: true]. */
+  /** Under the host: true returns all times, false each direction's last one [default: true]. */
   readonly returnSequences?: boolean;
 }
 
@@ -66,6 +72,7 @@ export abstract class RecurrentStack extends QuantLayer {
 
   constructor(args: RecurrentStackArgs) {
     super(args);
+    refuseHostOptions(args);
     this.args = {
       units: args.units,
       numLayers: args.numLayers ?? 1,
@@ -73,6 +80,7 @@ export abstract class RecurrentStack extends QuantLayer {
       dropoutRate: args.dropoutRate ?? 0,
       dropsFirstInput: args.dropsFirstInput ?? false,
       residualFrom: args.residualFrom ?? null,
+      recurrentActivation: args.recurrentActivation ?? "sigmoid",
       initialRange: args.initialRange ?? null,
       recurrentBiasRange: args.recurrentBiasRange ?? null,
       returnSequences: args.returnSequences ?? true,
@@ -107,8 +115,9 @@ export abstract class RecurrentStack extends QuantLayer {
   }
 
   #cell(name: string, inputs: number): RecurrentCell {
-    const { units, initialRange, recurrentBiasRange } = this.args;
-    const args = { ...this.sublayerArgs(name), units, initialRange, recurrentBiasRange };
+    const { units, recurrentActivation, initialRange, recurrentBiasRange } = this.args;
+    const start = { initialRange, recurrentBiasRange };
+    const args = { ...this.sublayerArgs(name), units, recurrentActivation, ...start };
     const cell = this.track(this.makeCell(args));
     cell.build([null, inputs]);
     return cell;
@@ -155,7 +164,10 @@ export abstract class RecurrentStack extends QuantLayer {
     return { outputs: zeroPadding(all, lengths), states };
   }
 
-  /** Under the host: [batch, time, inputs] to [batch, time, …], or to the last time's [batch, …]. */
+  /**
+   * Under the host: [batch, time, inputs] to [batch, time, …], or to [batch, …] of the last step; that
+   * of the direction from the end is at the first time.
+   */
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
     const [x, ...others] = [inputs].flat() as [tf.Tensor3D, ...tf.Tensor[]];
     if (others.length > 0 || x.rank !== 3) {
@@ -164,11 +176,27 @@ export abstract class RecurrentStack extends QuantLayer {
           `rank ${x.rank}. Use run() for lengths and initial states.`,
       );
     }
+    if ((kwargs as { mask?: unknown }).mask != null) {
+      throw new ConfigError(
+        `${this.name}: expected inputs without a mask, received one. Leave out maskZero and ` +
+          `tf.layers.masking, or use run() with lengths.`,
+      );
+    }
     return this.inPass<tf.Tensor>(kwargs, (pass) => {
       const { outputs } = this.run(tf.transpose(x, [1, 0, 2]), pass);
-      if (this.args.returnSequences) return tf.transpose(outputs, [1, 0, 2]);
-      return tf.squeeze(tf.slice(outputs, [outputs.shape[0] - 1], [1]), [0]);
+      return this.args.returnSequences
+        ? tf.transpose(outputs, [1, 0, 2])
+        : this.#lastSteps(outputs);
     });
+  }
+
+  #lastSteps(outputs: tf.Tensor3D): tf.Tensor2D {
+    const { units, bidirectional } = this.args;
+    const [time, batch] = outputs.shape;
+    const at = (step: number, begin: number): tf.Tensor2D =>
+      tf.reshape(tf.slice(outputs, [step, 0, begin], [1, batch, units]), [batch, units]);
+    const forward = at(time - 1, 0);
+    return bidirectional ? tf.concat([forward, at(0, units)], 1) : forward;
   }
 
   override computeOutputShape(inputShape: tf.Shape | tf.Shape[]): tf.Shape {
@@ -179,6 +207,23 @@ export abstract class RecurrentStack extends QuantLayer {
 
   override getConfig(): tf.serialization.ConfigDict {
     return { ...super.getConfig(), ...this.args };
+  }
+}
+
+/** Options of tf.layers' recurrent layers that would otherwise be passed over without a word. */
+const REFUSED_OPTIONS: Readonly<Record<string, string>> = {
+  goBackwards: "Use bidirectional: true, or reverse the inputs",
+  returnState: "Use run() with wantsStates",
+  stateful: "Use run() with start",
+};
+
+function refuseHostOptions(args: RecurrentStackArgs): void {
+  for (const [option, remedy] of Object.entries(REFUSED_OPTIONS)) {
+    const value = (args as unknown as Record<string, unknown>)[option];
+    if (value === undefined || value === null || value === false) continue;
+    throw new ConfigError(
+      `${args.name ?? "recurrent layer"}: expected no ${option}, received true. ${remedy}.`,
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 /** The compiled recurrent kernels give the bits of the loops of `core/`, whatever they get. */
+import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { expectSame, floats, type Input, type Inputs } from "../helpers/kernel-bits.ts";
@@ -104,4 +105,41 @@ it("sigmoid and hyperbolic tangent of many values", () => {
   const x = floats([1, 400_000], 1, false, 6);
   expectSame("QatSigmoid", { x });
   expectSame("QatTanh", { x });
+});
+
+describe.each(["cpu", "wasm"] as const)("what does not fit together on %s", (backend) => {
+  const tensor = (...shape: number[]): tf.Tensor => tf.ones(shape);
+  const attributes = { bits: "8,8,8,8,8,8", rounding: "half_even", compat: "none" };
+
+  it.each([
+    [
+      "QatLstmSequence",
+      { gates: [3, 2, 12] },
+      "gates [time, batch, 4·units], received [4, 16] and",
+    ],
+    ["QatLstmSequence", { gates: [3, 2, 16], clips: null }, 'input "clips": expected a float32'],
+    ["QatLstmSequenceGrad", { dhidden: [3, 2, 5] }, "dhidden [time, batch, 1·units], received [4,"],
+    ["QatAdditiveScores", { queries: [2, 3, 5] }, "received [2, 3, 5] and [2, 6, 4]. Project both"],
+    [
+      "QatAdditiveScoresGrad",
+      { keys: [1, 6, 4] },
+      "received [2, 3, 4] and [1, 6, 4]. Project both",
+    ],
+  ] as const)("%s %j is an error that leaves nothing behind", (name, changed, message) => {
+    void tf.setBackend(backend);
+    const shapes: Record<string, readonly number[] | null> = {
+      ...{ gates: [3, 2, 16], kernel: [4, 16], bias: [16], clips: [6], dhidden: [3, 2, 4] },
+      ...{ kept0: [3, 2, 4], kept1: [3, 2, 4], kept2: [3, 2, 16], dscores: [2, 3, 6] },
+      ...{ queries: [2, 3, 4], keys: [2, 6, 4], weights: [4] },
+      ...changed,
+    };
+    const engine = tf.backend() as unknown as { numDataIds(): number };
+    const before = engine.numDataIds();
+    tf.tidy(() => {
+      const given = Object.entries(shapes).filter(([, shape]) => shape !== null);
+      const inputs = Object.fromEntries(given.map(([key, shape]) => [key, tensor(...shape!)]));
+      expect(() => tf.engine().runKernel(name, inputs, attributes)).toThrow(message);
+    });
+    expect(engine.numDataIds()).toBe(before);
+  });
 });

@@ -2,8 +2,7 @@
  * Plain float64 references whose quantizers can be replaced by the straight-through rule, so that
  * finite differences give the gradients that operations promise.
  */
-import { type Grid, gridOf } from "../../src/core/affine.ts";
-import { codeOf, valueOf } from "../../src/core/affine.ts";
+import { codeOf, type Grid, gridOf, valueOf } from "../../src/core/affine.ts";
 import type { Rounding } from "../../src/core/qtype.ts";
 
 /** One use of a quantizer at the base point. */

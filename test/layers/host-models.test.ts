@@ -15,6 +15,7 @@ import { TransformerDecoder } from "../../src/layers/transformer-decoder.ts";
 import { TransformerEncoder } from "../../src/layers/transformer-encoder.ts";
 import { resolveQuantConfig, toQuantParams } from "../../src/quant/config.ts";
 import { expectFlatMemory } from "../helpers/backend-variants.ts";
+import { saveAndLoad } from "../helpers/host-models.ts";
 
 beforeAll(async () => {
   await selectBackend("cpu");
@@ -58,21 +59,6 @@ const LAYERS: [string, Make][] = [
 function sequential(make: Make, args: QuantLayerArgs): tf.Sequential {
   const layer = make({ ...args, inputShape: [4, 6] });
   return tf.sequential({ layers: [layer] });
-}
-
-async function saveAndLoad(model: tf.LayersModel): Promise<tf.LayersModel> {
-  let artifacts: tf.io.ModelArtifacts | undefined;
-  await model.save(
-    tf.io.withSaveHandler((saved) => {
-      // What a file would hold: the topology as text.
-      artifacts = JSON.parse(
-        JSON.stringify({ ...saved, weightData: undefined }),
-      ) as tf.io.ModelArtifacts;
-      artifacts.weightData = saved.weightData!;
-      return Promise.resolve({ modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(saved) });
-    }),
-  );
-  return tf.loadLayersModel(tf.io.fromMemory(artifacts!));
 }
 
 describe.each(LAYERS)("%s in a host model", (kind, make) => {

@@ -87,7 +87,7 @@ describeVariants("GNMT", () => {
       const norm = tf.tidy(() => tf.norm(gradient).dataSync()[0]!);
       expect(Math.abs(norm / expected - 1), name).toBeLessThan(1e-4);
     }
-    tf.dispose([value, ...Object.values(grads), ...Object.values(batch)]);
+    tf.dispose([value, Object.values(grads), { ...batch }]);
     model.dispose();
   });
 
@@ -106,7 +106,7 @@ describeVariants("GNMT", () => {
       });
       found.forEach(([best], i) => {
         const expected = search.tokens[i]!.slice(1, search.lengths[i]);
-        expect([...best!.tokens].slice(0, expected.length)).toEqual(expected);
+        expect(Array.from(best!.tokens).slice(0, expected.length)).toEqual(expected);
       });
     }
     scorer.close();

@@ -7,6 +7,7 @@ import {
 } from "../../core/additive-scores.ts";
 import { type Grid, gridOf } from "../../core/affine.ts";
 import type { Rounding } from "../../core/qtype.ts";
+import { KernelError } from "../../errors.ts";
 import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
 
 /** What of a call describes grids and sizes. */
@@ -19,10 +20,18 @@ export function tangentGridOf(call: ScoresCall): Grid | null {
   return gridOf("act", bits as number, call.floats("clip")[0]!, rounding as Rounding);
 }
 
-/** Sizes by the queries and the keys. */
+/**
+ * Sizes by the queries and the keys.
+ * @throws {KernelError} if they do not fit together
+ */
 export function scoresSizeOf(call: ScoresCall): AdditiveScoresSize {
-  const [batch, time, units] = call.shape("queries") as [number, number, number];
-  return { batch, time, sourceTime: call.shape("keys")[1]!, units };
+  const [queries, keys] = [call.shape("queries"), call.shape("keys")];
+  const [batch, time, units] = queries as [number, number, number];
+  if (keys[0] === batch && keys[2] === units) return { batch, time, sourceTime: keys[1]!, units };
+  throw new KernelError(
+    `additiveScores: expected queries and keys of one batch and one width, received ` +
+      `[${queries.join(", ")}] and [${keys.join(", ")}]. Project both to the same width.`,
+  );
 }
 
 function inputsOf(call: ScoresCall): AdditiveScoresInputs {

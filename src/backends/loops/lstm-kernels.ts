@@ -8,6 +8,7 @@ import {
   lstmStep,
 } from "../../core/lstm.ts";
 import type { Rounding } from "../../core/qtype.ts";
+import { KernelError } from "../../errors.ts";
 import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
 
 /** What of a call describes grids and sizes. */
@@ -19,10 +20,19 @@ export function lstmGridsOf(call: LstmCall): LstmGridList {
   return lstmGrids(call.floats("clips"), bits, call.attributes.rounding as Rounding);
 }
 
-/** Sizes of a sequence by its input [time, batch, width]. */
-export function lstmSizeOf(call: LstmCall, name: string): LstmSize {
-  const [time, batch] = call.shape(name) as [number, number];
-  return { time, batch, units: call.shape("kernel")[0]! };
+/**
+ * Sizes of a sequence by its input `name`, [time, batch, width].
+ * @param width of that input, in units
+ * @throws {KernelError} if it does not fit to the kernel
+ */
+export function lstmSizeOf(call: LstmCall, name: string, width: 1 | 4): LstmSize {
+  const [time, batch, elements] = call.shape(name) as [number, number, number];
+  const [units, outputs] = call.shape("kernel") as [number, number];
+  if (elements === width * units && outputs === 4 * units) return { time, batch, units };
+  throw new KernelError(
+    `LSTM: expected a kernel [units, 4·units] and ${name} [time, batch, ${width}·units], received ` +
+      `[${units}, ${outputs}] and [${time}, ${batch}, ${elements}]. Make both of the same units.`,
+  );
 }
 
 /** sums [batch, 4·units], clips [6], cell? → hidden (codes where it has a grid), cell. */
@@ -62,7 +72,7 @@ export const lstmSequenceKernel: LoopKernel = {
       call.floats("kernel"),
       call.floats("bias"),
     ];
-    const size = lstmSizeOf(call, "gates");
+    const size = lstmSizeOf(call, "gates", 4);
     const inputs = { gates, kernel, bias, ...given };
     lstmSequence(inputs, size, lstmGridsOf(call), { hidden, cells, sums });
   },
@@ -93,7 +103,7 @@ export const lstmSequenceGradKernel: LoopKernel = {
     ];
     lstmGradient(
       inputs,
-      lstmSizeOf(call, "dhidden"),
+      lstmSizeOf(call, "dhidden", 1),
       { grids: lstmGridsOf(call), compat },
       { dgates, dkernel, dbias, dclips, dhidden: start[0] ?? null, dcell: start[1] ?? null },
     );

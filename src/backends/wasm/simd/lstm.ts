@@ -23,7 +23,7 @@ export const lstmCell: SimdKernel = (call) => {
 };
 
 export const lstmSequence: SimdKernel = (call) => {
-  const { time, batch, units } = lstmSizeOf(call, "gates");
+  const { time, batch, units } = lstmSizeOf(call, "gates", 4);
   const packedBytes = call.simd.packedBytes(4 * units, units);
   const [grids, packed, tile] = divided(call, [GRIDS_BYTES, packedBytes, TILE_BYTES]);
   writePlaceGrids(call, grids!, lstmGridsOf(call));
@@ -39,7 +39,7 @@ export const lstmSequence: SimdKernel = (call) => {
 };
 
 export const lstmSequenceGrad: SimdKernel = (call) => {
-  const { time, batch, units } = lstmSizeOf(call, "dhidden");
+  const { time, batch, units } = lstmSizeOf(call, "dhidden", 1);
   const isStarted = call.has("hidden");
   const places = lstmGridsOf(call);
   const gridBytes = GRIDS_BYTES + batch * PLACES * LANES_BYTES;
