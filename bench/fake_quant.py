@@ -16,12 +16,37 @@ class FakeQuant(nn.Module):
         self.scale = nn.Parameter(torch.tensor([clip / self.high]))
         self.register_buffer("zero", torch.zeros(1))
 
+    @torch.no_grad()
+    def cover(self, x):
+        """Sets the step size so that x just fits."""
+        self.scale.fill_(x.abs().max() / self.high)
+
     def forward(self, x):
         if HAS_LEARNABLE:
             return torch._fake_quantize_learnable_per_tensor_affine(
                 x, self.scale, self.zero, self.low, self.high, 1.0
             )
         return torch.fake_quantize_per_tensor_affine(x, self.scale.item(), 0, self.low, self.high)
+
+
+class FakeQuantSlices(nn.Module):
+    """A learned step size for each slice of a tensor along an axis, all in one operation; signed."""
+
+    def __init__(self, bits, clip, slices, axis):
+        super().__init__()
+        self.low, self.high, self.axis = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1, axis
+        self.scale = nn.Parameter(torch.full((slices,), clip / self.high))
+        self.register_buffer("zero", torch.zeros(slices))
+
+    def forward(self, x):
+        if HAS_LEARNABLE:
+            return torch._fake_quantize_learnable_per_channel_affine(
+                x, self.scale, self.zero, self.axis, self.low, self.high, 1.0
+            )
+        zero = self.zero.int()
+        return torch.fake_quantize_per_channel_affine(
+            x, self.scale, zero, self.axis, self.low, self.high
+        )
 
 
 class FakeQuantProbabilities(nn.Module):

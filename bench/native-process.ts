@@ -1,9 +1,10 @@
-/** Measures steps of ours on one backend: of a Transformer or of the LSTM stack. */
+/** Measures steps of ours on one backend: of a model or of the LSTM stack. */
 import { selectBackend } from "../src/backends/select.ts";
 import type { CaptureOptions } from "../src/graph/captured-step.ts";
 import { nativeBackend } from "../src/graph/native-backend.ts";
 import { readLstmData } from "./lstm-data.ts";
 import { LstmTrainer } from "./lstm-stack.ts";
+import { ModelTrainer } from "./model-trainer.ts";
 import type {
   NativeFinish,
   NativeJob,
@@ -13,7 +14,6 @@ import type {
   NativeWarmUp,
 } from "./native-protocol.ts";
 import { jobOf, memoryUse, serve } from "./serve.ts";
-import { TransformerTrainer } from "./transformer-trainer.ts";
 
 const { mode, quantized, workload, directory, threads } = jobOf() as NativeJob;
 await selectBackend(mode === "wasm" ? "wasm" : "native", { threads });
@@ -27,7 +27,7 @@ const capture: CaptureOptions = {
 const trainer =
   workload === null
     ? new LstmTrainer(readLstmData(directory), quantized, capture)
-    : new TransformerTrainer(workload, directory, quantized, capture);
+    : new ModelTrainer(workload, directory, quantized, capture);
 
 async function steps(count: number): Promise<NativeWarmUp> {
   const [milliseconds, losses]: [number[], number[]] = [[], []];

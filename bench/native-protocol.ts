@@ -1,6 +1,6 @@
 /** What the native benchmark and its measuring processes tell each other. */
 import type { MemoryUse } from "./serve.ts";
-import type { Workload } from "./workloads.ts";
+import type { AnyWorkload } from "./workloads.ts";
 
 /** How our steps run: on which backend, and whether as a captured graph, compiled by XLA or not. */
 export type OurMode = "captured" | "xla" | "eager" | "wasm";
@@ -9,8 +9,8 @@ export type OurMode = "captured" | "xla" | "eager" | "wasm";
 export interface NativeJob {
   readonly mode: OurMode;
   readonly quantized: boolean;
-  /** The Transformer to train, or null for the LSTM stack. */
-  readonly workload: Workload | null;
+  /** The model to train, or null for the LSTM stack. */
+  readonly workload: AnyWorkload | null;
   /** Where the workload's data are. */
   readonly directory: string;
   readonly threads: number;

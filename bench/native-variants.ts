@@ -1,7 +1,8 @@
 /** What the native benchmark compares: workloads, and the programs that train on each. */
 import type { LstmSize } from "./lstm-data.ts";
 import type { OurMode } from "./native-protocol.ts";
-import { BASE, REFERENCE, type Workload } from "./workloads.ts";
+import type { TorchJob } from "./python.ts";
+import { BASE, GNMT, REFERENCE, type AnyWorkload } from "./workloads.ts";
 
 /** How a program makes its steps. */
 export type Mode = OurMode | "torch" | "torch compiled";
@@ -16,8 +17,10 @@ export interface NativeVariant {
 export interface NativeWorkload {
   readonly name: NativeWorkloadName;
   readonly title: string;
-  /** The Transformer to train, or null for the LSTM stack. */
-  readonly transformer: Workload | null;
+  /** The model to train, or null for the LSTM stack. */
+  readonly model: AnyWorkload | null;
+  /** The program that trains it in PyTorch. */
+  readonly program: TorchJob["program"];
   readonly modes: readonly Mode[];
   /** Whether float is measured first and QAT after it, since there is no memory for all at once. */
   readonly isApart: boolean;
@@ -37,7 +40,7 @@ export interface Aim {
   readonly limit: number;
 }
 
-export const NATIVE_WORKLOAD_NAMES = ["reference", "base", "lstm"] as const;
+export const NATIVE_WORKLOAD_NAMES = ["reference", "base", "lstm", "gnmt"] as const;
 
 export type NativeWorkloadName = (typeof NATIVE_WORKLOAD_NAMES)[number];
 
@@ -62,14 +65,14 @@ const { layers, width, time, batch } = LSTM_SIZE;
 
 export const NATIVE_WORKLOADS: readonly NativeWorkload[] = [
   {
-    ...{ name: "reference", title: REFERENCE.title, transformer: REFERENCE },
+    ...{ name: "reference", title: REFERENCE.title, model: REFERENCE, program: "transformer.py" },
     modes: ["captured", "xla", "eager", "wasm", "torch", "torch compiled"],
     isApart: false,
     ...{ turns: 7, steps: 9, warmUpSteps: 8 },
     aims: aimsOf({ float: 0.9, qat: 0.75, qatToFloat: 1.2 }),
   },
   {
-    ...{ name: "base", title: BASE.title, transformer: BASE },
+    ...{ name: "base", title: BASE.title, model: BASE, program: "transformer.py" },
     modes: ["captured", "torch"],
     isApart: true,
     ...{ turns: 3, steps: 3, warmUpSteps: 6 },
@@ -78,11 +81,20 @@ export const NATIVE_WORKLOADS: readonly NativeWorkload[] = [
   {
     name: "lstm",
     title: `LSTM stack (${layers} layers, width ${width}), ${batch} sequences of ${time} steps`,
-    transformer: null,
+    ...{ model: null, program: "lstm_stack.py" },
     modes: ["captured", "eager", "wasm", "torch", "torch compiled"],
     isApart: false,
     ...{ turns: 5, steps: 6, warmUpSteps: 6 },
     aims: [],
+  },
+  {
+    ...{ name: "gnmt", title: GNMT.title, model: GNMT, program: "gnmt.py" },
+    modes: ["captured", "eager", "wasm", "torch", "torch compiled"],
+    isApart: false,
+    ...{ turns: 5, steps: 5, warmUpSteps: 6 },
+    aims: [float, qat].map((kind) => ({
+      ...{ above: kind("captured"), below: kind("torch"), limit: 1.5 },
+    })),
   },
 ];
 

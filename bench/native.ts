@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Child, ChildError } from "./child-process.ts";
 import { environmentOf, type Environment } from "./environment.ts";
+import { writeInitialWeights } from "./initial-weights.ts";
 import { writeLstmData } from "./lstm-data.ts";
 import { measuringEnvironment } from "./measuring-environment.ts";
 import type {
@@ -147,14 +148,15 @@ class NativeRun {
   }
 
   async #writeData(): Promise<void> {
-    const { transformer, steps, warmUpSteps } = this.#workload;
-    if (transformer === null) {
+    const { model, program, steps, warmUpSteps } = this.#workload;
+    if (model === null) {
       writeLstmData(LSTM_SIZE, this.#directory);
       return;
     }
-    prepareWorkload(transformer, this.#directory);
+    prepareWorkload(model, this.#directory);
+    if (program === "gnmt.py") await writeInitialWeights(model, this.#directory);
     const count = Math.max(steps, warmUpSteps);
-    const batches = await trainingBatches(transformer, this.#directory, count);
+    const batches = await trainingBatches(model, this.#directory, count);
     writeFileSync(join(this.#directory, "batches.json"), JSON.stringify(batches));
   }
 
@@ -199,10 +201,9 @@ class NativeRun {
 
   #child({ mode, quantized }: NativeVariant, label: string): Child {
     const { threads, python } = this.#options;
-    const [directory, workload] = [this.#directory, this.#workload.transformer];
+    const [directory, { model: workload, program }] = [this.#directory, this.#workload];
     const common = { quantized, workload, directory, threads };
     if (isPyTorch(mode)) {
-      const program = workload === null ? "lstm_stack.py" : "transformer.py";
       const compiled = mode === "torch compiled";
       return startPyTorch(python!, label, { ...common, program, compiled });
     }

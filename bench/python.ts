@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError } from "../src/errors.ts";
 import { Child } from "./child-process.ts";
 import { measuringEnvironment } from "./measuring-environment.ts";
-import type { Workload } from "./workloads.ts";
+import type { AnyWorkload } from "./workloads.ts";
 
 /** @throws {ConfigError} if it cannot be started or has no PyTorch */
 export function requirePyTorch(python: string): void {
@@ -24,9 +24,9 @@ export function requirePyTorch(python: string): void {
 /** Given to a PyTorch program when it starts. */
 export interface TorchJob {
   /** File in this folder. */
-  readonly program: "transformer.py" | "lstm_stack.py";
+  readonly program: "transformer.py" | "lstm_stack.py" | "gnmt.py";
   /** Null for a program that has one workload. */
-  readonly workload: Pick<Workload, "size" | "labelSmoothing" | "clipNorm"> | null;
+  readonly workload: Pick<AnyWorkload, "size" | "labelSmoothing" | "clipNorm"> | null;
   /** Where the workload's data are. */
   readonly directory: string;
   readonly quantized: boolean;

@@ -14,7 +14,10 @@ export const SENTENCES = 32;
 export const SENTENCE_TOKENS = 32;
 /** Sentence pairs of a step of transformer_base, as long as those. */
 export const BASE_SENTENCES = 64;
-/** Sentence pairs of its corpus: enough that no turn begins a second epoch. */
+/** Sentence pairs of a step of GNMT, and tokens of each side. */
+export const GNMT_SENTENCES = 64;
+export const GNMT_TOKENS = 24;
+/** Sentence pairs of a corpus: enough that no turn begins a second epoch. */
 export const CORPUS_SENTENCES = 512;
 export const CORPUS_SEED = 7;
 

@@ -6,7 +6,7 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { sinusoidTable } from "../src/core/position.ts";
-import type { ModelSize, PlainBatch } from "./workloads.ts";
+import type { TransformerSize, PlainBatch } from "./workloads.ts";
 
 const EPSILON = 1e-6;
 const MASKED = -1e9;
@@ -48,11 +48,11 @@ export type StockWeights = ReadonlyMap<string, { data: Float32Array; shape: read
 /** A pre-norm Transformer. Its variables carry NeurST's names, so that weights can be copied. */
 export class StockTransformer {
   readonly variables = new Map<string, tf.Variable>();
-  readonly #size: ModelSize;
+  readonly #size: TransformerSize;
   readonly #weights: StockWeights | null;
 
   /** @param weights values to start with; random ones if null */
-  constructor(size: ModelSize, weights: StockWeights | null = null) {
+  constructor(size: TransformerSize, weights: StockWeights | null = null) {
     this.#size = size;
     this.#weights = weights;
     const { width, filter, vocabulary } = size;

@@ -5,13 +5,13 @@ table) once a step, activations where they enter a product.
 """
 
 import json
-import math
 import os
 
 import torch
 import torch.nn.functional as F
 from fake_quant import FakeQuant, FakeQuantProbabilities
 from measured import serve
+from smoothed_loss import IGNORED, SmoothedLoss
 from torch import nn
 
 EPSILON = 1e-6
@@ -178,19 +178,12 @@ def tensors(batch):
     return {
         "source": torch.tensor(batch["source"]).view(size, source_time),
         "target_input": torch.tensor(batch["targetInput"]).view(size, target_time),
-        "target": target.masked_fill(padding, -100),
+        "target": target.masked_fill(padding, IGNORED),
         "source_mask": torch.zeros(size, 1, 1, source_time).masked_fill(
             hidden[:, None, None, :], float("-inf")
         ),
         "causal": torch.full((target_time, target_time), float("-inf")).triu(1),
     }
-
-
-def entropy(smoothing, others):
-    """Entropy of a smoothed target: ε spread evenly over the other classes."""
-    if smoothing == 0:
-        return 0
-    return -(1 - smoothing) * math.log(1 - smoothing) - smoothing * math.log(smoothing / others)
 
 
 class Trainer:
@@ -203,10 +196,7 @@ class Trainer:
         self.model = torch.compile(model) if job["compiled"] else model
         self.model.train()
         self.clip_norm = workload["clipNorm"]
-        # PyTorch gives ε/V to every class, the target included; here the others get ε/(V−1).
-        others = size["vocabulary"] - 1
-        self.smoothing = workload["labelSmoothing"] * size["vocabulary"] / others
-        self.least_loss = entropy(workload["labelSmoothing"], others)
+        self.loss = SmoothedLoss(workload["labelSmoothing"], size["vocabulary"])
         self.optimizer = torch.optim.Adam(
             model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True
         )
@@ -217,13 +207,12 @@ class Trainer:
         inputs = tensors(self.batches[i])
         self.optimizer.zero_grad(set_to_none=True)
         logits = self.model(inputs).flatten(0, 1)
-        target = inputs["target"].flatten()
-        loss = F.cross_entropy(logits, target, label_smoothing=self.smoothing)
+        loss = self.loss(logits, inputs["target"].flatten())
         loss.backward()
         if self.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.weights, self.clip_norm)
         self.optimizer.step()
-        return loss.item() - self.least_loss
+        return loss.item() - self.loss.least
 
 
 serve(Trainer)

@@ -11,6 +11,8 @@ import {
   BASE_SENTENCES,
   CORPUS_SEED,
   CORPUS_SENTENCES,
+  GNMT_SENTENCES,
+  GNMT_TOKENS,
   PRETRAINED,
   SENTENCE_TOKENS,
   SENTENCES,
@@ -18,7 +20,7 @@ import {
 } from "./settings.ts";
 
 /** Size of a Transformer; both sides share one table, which makes the logits too. */
-export interface ModelSize {
+export interface TransformerSize {
   readonly vocabulary: number;
   readonly width: number;
   readonly filter: number;
@@ -28,16 +30,30 @@ export interface ModelSize {
   readonly dropout: number;
 }
 
+/** Size of a GNMT; both sides share one table, the softmax has a matrix of its own. */
+export interface GnmtSize {
+  readonly vocabulary: number;
+  readonly width: number;
+  /** LSTM layers of each side. */
+  readonly layers: number;
+  readonly dropout: number;
+}
+
 /** One model with its data and its training settings. */
-export interface Workload {
-  readonly name: "reference" | "base" | "shipped";
+export interface Workload<Size = TransformerSize> {
+  readonly name: "reference" | "base" | "shipped" | "gnmt";
   readonly title: string;
-  readonly size: ModelSize;
+  readonly size: Size;
   /** Sentence pairs of a batch; null where batches are made by tokens. */
   readonly sentences: number | null;
+  /** Tokens of each side of a pair, EOS included; null for the shipped data. */
+  readonly tokens: number | null;
   readonly labelSmoothing: number;
   readonly clipNorm: number | null;
 }
+
+/** A workload of whatever model. */
+export type AnyWorkload = Workload<TransformerSize | GnmtSize>;
 
 const COMMON = { width: 128, filter: 512, heads: 4 };
 
@@ -46,7 +62,7 @@ export const REFERENCE: Workload = {
   name: "reference",
   title: `reference model (width 128, 2+2 layers, vocabulary 4,000), ${SENTENCES} pairs of ${SENTENCE_TOKENS}+${SENTENCE_TOKENS} tokens`,
   size: { ...COMMON, vocabulary: 4000, encoderLayers: 2, decoderLayers: 2, dropout: 0 },
-  sentences: SENTENCES,
+  ...{ sentences: SENTENCES, tokens: SENTENCE_TOKENS },
   labelSmoothing: 0.1,
   clipNorm: null,
 };
@@ -59,9 +75,19 @@ export const BASE: Workload = {
     ...{ vocabulary: 32_000, width: 512, filter: 2048, heads: 8 },
     ...{ encoderLayers: 6, decoderLayers: 6, dropout: 0 },
   },
-  sentences: BASE_SENTENCES,
+  ...{ sentences: BASE_SENTENCES, tokens: SENTENCE_TOKENS },
   labelSmoothing: 0.1,
   clipNorm: null,
+};
+
+/** GNMT as its recipe trains it. */
+export const GNMT: Workload<GnmtSize> = {
+  name: "gnmt",
+  title: `GNMT (width 160, 4+4 layers, vocabulary 4,139), ${GNMT_SENTENCES} pairs of ${GNMT_TOKENS}+${GNMT_TOKENS} tokens`,
+  size: { vocabulary: 4139, width: 160, layers: 4, dropout: 0.2 },
+  ...{ sentences: GNMT_SENTENCES, tokens: GNMT_TOKENS },
+  labelSmoothing: 0.1,
+  clipNorm: 5,
 };
 
 export const WORKLOADS: readonly Workload[] = [
@@ -71,7 +97,7 @@ export const WORKLOADS: readonly Workload[] = [
     title:
       "shipped model (width 128, 3+3 layers, vocabulary 4,139), shipped data, batches by tokens",
     size: { ...COMMON, vocabulary: 4139, encoderLayers: 3, decoderLayers: 3, dropout: 0.1 },
-    sentences: null,
+    ...{ sentences: null, tokens: null },
     labelSmoothing: 0.1,
     clipNorm: 1,
   },
@@ -91,16 +117,17 @@ export type PlainBatch = {
 const FILES = { vocabulary: "vocab.txt", source: "train.src", target: "train.trg" };
 
 /** Writes what a workload needs beyond the shipped files. */
-export function prepareWorkload(workload: Workload, directory: string): void {
+export function prepareWorkload(workload: AnyWorkload, directory: string): void {
   mkdirSync(directory, { recursive: true });
-  if (workload.name === "shipped") return;
+  const { tokens } = workload;
+  if (tokens === null) return;
   // The three special tokens come on top of the file's.
   const words = Array.from({ length: workload.size.vocabulary - 3 }, (_, i) => `w${i}`);
   writeFileSync(join(directory, FILES.vocabulary), linesOf(words));
   for (const [stream, side] of (["source", "target"] as const).entries()) {
     const random = new RandomStream({ seed: CORPUS_SEED, stream });
     const sentences = Array.from({ length: CORPUS_SENTENCES }, () =>
-      Array.from({ length: SENTENCE_TOKENS - 1 }, () => words[random.integer(words.length)]!),
+      Array.from({ length: tokens - 1 }, () => words[random.integer(words.length)]!),
     );
     writeFileSync(join(directory, FILES[side]), linesOf(sentences.map((s) => s.join(" "))));
   }
@@ -118,7 +145,7 @@ export interface RunOf {
 }
 
 /** The recipe of a run, as run_exp would resolve it; without validation, saved once at the end. */
-export function recipeOf(workload: Workload, directory: string, run: RunOf): Recipe {
+export function recipeOf(workload: AnyWorkload, directory: string, run: RunOf): Recipe {
   const { quantized, modelDir, steps } = run;
   const flags = {
     backend: "wasm",
@@ -138,15 +165,11 @@ export function recipeOf(workload: Workload, directory: string, run: RunOf): Rec
   return { ...recipe, validator: null };
 }
 
-function syntheticFlags({ name, sentences }: Workload, directory: string): Record<string, unknown> {
+function syntheticFlags(workload: AnyWorkload, directory: string): Record<string, unknown> {
   const pipeline = { vocab_path: join(directory, FILES.vocabulary) };
-  const isBase = name === "base";
+  const { sentences, tokens } = workload;
   return {
-    hparams_set: isBase ? "transformer_base" : "transformer_128_2e_2d_4h_dp0.0",
-    "model.params": {
-      "modality.share_source_target_embedding": true,
-      ...(isBase ? WITHOUT_DROPOUT : {}),
-    },
+    ...modelFlags(workload),
     src_file: join(directory, FILES.source),
     trg_file: join(directory, FILES.target),
     "src_data_pipeline.class": "TextDataPipeline",
@@ -154,17 +177,32 @@ function syntheticFlags({ name, sentences }: Workload, directory: string): Recor
     "trg_data_pipeline.class": "TextDataPipeline",
     "trg_data_pipeline.params": pipeline,
     batch_size: sentences,
-    max_src_len: SENTENCE_TOKENS,
-    max_trg_len: SENTENCE_TOKENS,
+    max_src_len: tokens,
+    max_trg_len: tokens,
     label_smoothing: 0.1,
     "lr_schedule.class": "linear",
     "lr_schedule.params": { peak_lr: 1e-4, end_lr: 1e-4 },
   };
 }
 
+function modelFlags({ name, size }: AnyWorkload): Record<string, unknown> {
+  if ("layers" in size) {
+    const { width, layers, dropout } = size;
+    return { hparams_set: `gnmt_${width}_${layers}l_dp${dropout.toFixed(2)}` };
+  }
+  const isBase = name === "base";
+  return {
+    hparams_set: isBase ? "transformer_base" : "transformer_128_2e_2d_4h_dp0.0",
+    "model.params": {
+      "modality.share_source_target_embedding": true,
+      ...(isBase ? WITHOUT_DROPOUT : {}),
+    },
+  };
+}
+
 /** The first batches that a run of the workload trains on. */
 export async function trainingBatches(
-  workload: Workload,
+  workload: AnyWorkload,
   directory: string,
   count: number,
 ): Promise<PlainBatch[]> {

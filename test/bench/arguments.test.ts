@@ -14,7 +14,7 @@ describe("the arguments of the benchmarks", () => {
   });
 
   it.each([
-    ["native", { workloads: ["reference", "base", "lstm"], threads: 2, turns: null }],
+    ["native", { workloads: ["reference", "base", "lstm", "gnmt"], threads: 2, turns: null }],
     ["native --threads 4 --turns 1 --workload lstm", { workloads: ["lstm"], threads: 4, turns: 1 }],
     [
       "native --workload base --workload reference",
@@ -74,7 +74,7 @@ describe("the arguments of the benchmarks", () => {
       "--workload NAME",
       "--turns N",
     ];
-    for (const word of [...subcommands, ...flags, "reference, base, lstm", "3 to 7"]) {
+    for (const word of [...subcommands, ...flags, "reference, base, lstm, gnmt", "3 to 7"]) {
       expect(HELP).toContain(word);
     }
   });

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { StockTrainer } from "../../bench/stock-trainer.ts";
 import { StockTransformer, type StockWeights } from "../../bench/stock-transformer.ts";
-import type { ModelSize, PlainBatch } from "../../bench/workloads.ts";
+import type { TransformerSize, PlainBatch } from "../../bench/workloads.ts";
 import { selectBackend } from "../../src/backends/select.ts";
 import type { Batch } from "../../src/data/batch.ts";
 import { batchTensors, sequenceLoss } from "../../src/models/loss.ts";
@@ -16,7 +16,7 @@ import {
   tinySentences,
 } from "../helpers/tiny-transformer.ts";
 
-const SIZE: ModelSize = {
+const SIZE: TransformerSize = {
   vocabulary: TINY_VOCABULARY,
   width: 12,
   filter: 21,

@@ -1,4 +1,4 @@
-/** Training steps of our Transformer on given batches, as the trainer makes them, one by one. */
+/** Training steps of a model of ours on given batches, as the trainer makes them, one by one. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Batch } from "../src/data/batch.ts";
@@ -10,7 +10,8 @@ import { createTranslationTask } from "../src/recipe/translation-task.ts";
 import { StepDropout } from "../src/train/dropout-source.ts";
 import { Adam } from "../src/train/optimizer.ts";
 import { TrainStep } from "../src/train/train-step.ts";
-import { batchOf, recipeOf, type PlainBatch, type Workload } from "./workloads.ts";
+import { assignInitialWeights } from "./initial-weights.ts";
+import { batchOf, recipeOf, type AnyWorkload, type PlainBatch } from "./workloads.ts";
 
 const LEARNING_RATE = 1e-4;
 
@@ -18,7 +19,7 @@ const LEARNING_RATE = 1e-4;
  * Unlike a run of the recipe it can wait between its steps, so that a captured step is captured once
  * and not in every turn.
  */
-export class TransformerTrainer {
+export class ModelTrainer {
   readonly #batches: readonly Batch[];
   readonly #recipe: Recipe;
   readonly #built: BuiltModel;
@@ -26,9 +27,9 @@ export class TransformerTrainer {
   readonly #trainStep: TrainStep;
   #steps = 0;
 
-  /** @param directory where `batches.json` and the workload's files are */
+  /** @param directory where `batches.json`, the workload's files and perhaps its weights are */
   constructor(
-    workload: Workload,
+    workload: AnyWorkload,
     directory: string,
     isQuantized: boolean,
     options: CaptureOptions = {},
@@ -39,6 +40,7 @@ export class TransformerTrainer {
     this.#recipe = recipeOf(workload, directory, run);
     this.#built = buildModel(this.#recipe, createTranslationTask(this.#recipe));
     const { model, quant } = this.#built;
+    assignInitialWeights(model, directory);
     if (quant !== null) {
       const batches = this.#batches.slice(0, quant.calibrateBatches);
       calibrateModel(model, { batches, only: null });
