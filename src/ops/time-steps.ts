@@ -1,12 +1,13 @@
-/** Sequences step by step. */
+/** The parts of a sequence. */
 import * as tf from "@tensorflow/tfjs";
 
 /**
- * x at each time: tf.unstack along the first axis, whose own gradient fails on a single step.
- * @param x [time, batch, width]
+ * x[t] for each time. As tf.unstack, whose gradient fails where there is one part alone.
+ * @param x [time, batch, width], time ≥ 1
  * @returns [batch, width] each, differentiable; the caller disposes them
  */
 export function timeSteps(x: tf.Tensor3D): tf.Tensor2D[] {
-  if (x.shape[0] === 1) return [tf.squeeze<tf.Tensor2D>(x, [0])];
+  const [time, batch, width] = x.shape;
+  if (time === 1) return [tf.reshape(x, [batch, width])];
   return tf.unstack(x) as tf.Tensor2D[];
 }
