@@ -138,7 +138,7 @@ def tensors(batch):
     padding = torch.arange(target_time) >= torch.tensor(batch["targetLengths"]).unsqueeze(1)
     return {
         "source": torch.tensor(batch["source"]).view(size, source_time),
-        "source_lengths": lengths,
+        "source_lengths": lengths if hidden.any() else None,
         "source_mask": torch.zeros(size, 1, source_time).masked_fill(
             hidden.unsqueeze(1), float("-inf")
         ),

@@ -31,8 +31,9 @@ class Lstm(nn.Module):
                 getattr(self.lstm, f"bias_{theirs}{suffix}").copy_(bias)
 
     def forward(self, x, lengths=None):
+        """x [time, batch, inputs]; lengths [batch], or None where all steps are real."""
         x = self.dropout(x)
-        if lengths is None or int(lengths.min()) == x.shape[0]:
+        if lengths is None:
             return self.lstm(x)[0]
         packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
         return pad_packed_sequence(self.lstm(packed)[0], total_length=x.shape[0])[0]
@@ -100,12 +101,16 @@ class QuantLstm(nn.Module):
             return output
         reverse = self.reverse_cell(reversed_in(x, lengths), self.dropout)
         both = torch.cat([output, reversed_in(reverse, lengths)], 2)
+        if lengths is None:
+            return both
         is_real = torch.arange(x.shape[0]).unsqueeze(1) < lengths
         return both * is_real.unsqueeze(2)
 
 
 def reversed_in(x, lengths):
     """[time, batch, width] with the real steps of each row from last to first."""
+    if lengths is None:
+        return x.flip(0)
     time = torch.arange(x.shape[0]).unsqueeze(1)
     places = torch.where(time < lengths, lengths - 1 - time, time)
     return x.gather(0, places.unsqueeze(2).expand_as(x))
