@@ -45,15 +45,17 @@ async function show(title: string, path: string): Promise<void> {
 
 rmSync(modelDir, { recursive: true, force: true });
 const { recipe } = resolveRecipe({
-  configPaths: ["translation_bpe", "qat"].map((name) => `${recipes}/${name}.yml`),
+  configPaths: ["translation_bpe", "validation_args", "qat"].map(
+    (name) => `${recipes}/${name}.yml`,
+  ),
   flags: { pretrain_model: float, model_dir: modelDir, train_steps: steps, summary_steps: 5 },
 });
 const { signal } = new AbortController();
 await runRecipe(recipe, { reporter, signal, now: () => performance.now() / 1000 });
 await show("float", float);
-await show("int8 ", modelDir);
+await show("int8 ", `${modelDir}/best`);
 
-const { model } = loadModel(modelDir);
+const { model } = loadModel(`${modelDir}/best`);
 console.log("\nranges of the attention's LSTM cell");
 for (const layer of model.layers()) {
   if (!layer.name.includes("att_rnn/rnn/cells/0")) continue;

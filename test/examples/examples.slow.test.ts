@@ -42,6 +42,13 @@ describe("the examples", () => {
     expect(Number(difference)).toBeLessThan(1e-5);
   });
 
+  it("translate, fine-tune and inspect a GNMT", async () => {
+    const said = await run("gnmt", "5");
+    expect(said).toMatch(/float {2}\S.*\nfloat {2}\S.*\nint8 {3}\S.*\nint8 {3}\S/);
+    expect(said).toMatch(/eltwiseadd_cell\/output +16 bits +-\d/);
+    expect(said).toMatch(/fc_gate_h\/kernel \[160, 640\] begins with -?\d/);
+  });
+
   it("turn the shipped float model into int8 models that score the same", async () => {
     const report = JSON.parse(await run("quickstart", "--json")) as Report;
     expect(report.backend).toBe("wasm");

@@ -86,9 +86,7 @@ function firstLogits(model: Gnmt, sources: readonly Int32Array[], pad: number): 
     );
     const target = tf.tile(tf.tensor2d([[5, 6, 7]], [1, 3], "int32"), [sources.length, 1]);
     return withPass({ products: "codes" }, (pass) =>
-      tf
-        .slice(model.logits(source, lengths, target, pass), 0, 3)
-        .dataSync<"float32">(),
+      tf.slice(model.logits(source, lengths, target, pass), 0, 3).dataSync<"float32">(),
     );
   });
 }
