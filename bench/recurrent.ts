@@ -1,4 +1,4 @@
-/** Time of an LSTM layer, forward and backward, in several forms: in one process, by turns. */
+/** Time of an LSTM layer, forward and backward and forward alone, in several forms: in one process, by turns. */
 import * as tf from "@tensorflow/tfjs";
 import { environmentOf, type Environment } from "./environment.ts";
 import { KernelSwitch } from "./kernel-switch.ts";
@@ -13,8 +13,12 @@ import { RECURRENT_BATCHES, RECURRENT_SIZE, RECURRENT_TURNS } from "./settings.t
 /** Forms of the layer. */
 export type RecurrentForm = "fused" | "modular" | "stock";
 
-/** Milliseconds of forward and backward, turn by turn. */
+/** Forward and backward, or forward alone. */
+export type RecurrentTask = "training" | "evaluation";
+
+/** Milliseconds, turn by turn. */
 export interface RecurrentSamples {
+  readonly task: RecurrentTask;
   readonly form: RecurrentForm;
   readonly isQuantized: boolean;
   readonly size: RecurrentSize;
@@ -41,6 +45,7 @@ export async function measureRecurrent(note: (line: string) => void): Promise<Re
 }
 
 interface Contender {
+  readonly task: RecurrentTask;
   readonly form: RecurrentForm;
   readonly isQuantized: boolean;
   readonly layer: RecurrentLayer;
@@ -50,26 +55,26 @@ interface Contender {
 function measureSize(size: RecurrentSize, backend: KernelSwitch): RecurrentSamples[] {
   const layers = [false, true].map((isQuantized) => quantLayer(size, isQuantized));
   const stock = stockLayer(size, layers[0]!);
-  const contenders: Contender[] = [
+  const contenders = (["training", "evaluation"] as const).flatMap((task): Contender[] => [
     ...layers.flatMap((layer, i) =>
       (["fused", "modular"] as const).map((form) => {
-        return { form, isQuantized: i === 1, layer, milliseconds: [] };
+        return { task, form, isQuantized: i === 1, layer, milliseconds: [] };
       }),
     ),
-    { form: "stock", isQuantized: false, layer: stock, milliseconds: [] },
-  ];
+    { task, form: "stock", isQuantized: false, layer: stock, milliseconds: [] },
+  ]);
   // The first turn compiles and allocates.
   for (let turn = -1; turn < RECURRENT_TURNS; turn++) {
-    for (const { form, layer, milliseconds } of contenders) {
+    for (const { task, form, layer, milliseconds } of contenders) {
       prepare(backend, form);
-      const time = timeOf(layer);
+      const time = timeOf(layer, task);
       if (turn >= 0) milliseconds.push(time);
     }
   }
   backend.useOurs();
   for (const layer of [...layers, stock]) layer.dispose();
-  return contenders.map(({ form, isQuantized, milliseconds }) => {
-    return { form, isQuantized, size, milliseconds };
+  return contenders.map(({ task, form, isQuantized, milliseconds }) => {
+    return { task, form, isQuantized, size, milliseconds };
   });
 }
 
@@ -78,8 +83,9 @@ function prepare(backend: KernelSwitch, form: RecurrentForm): void {
   else backend.useOurs(form === "modular" ? SEQUENCE_KERNELS : []);
 }
 
-function timeOf(layer: RecurrentLayer): number {
+function timeOf(layer: RecurrentLayer, task: RecurrentTask): number {
   const start = performance.now();
-  tf.dispose(layer.gradients());
+  if (task === "training") tf.dispose(layer.gradients());
+  else tf.dispose(layer.outputs());
   return performance.now() - start;
 }

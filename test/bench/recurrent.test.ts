@@ -53,7 +53,7 @@ it("the forms that are compared compute the same, and hold no memory", () => {
 });
 
 it("the report compares turns with the sequence kernel", () => {
-  const row = { isQuantized: false, size: { ...SIZE, batch: 16 } };
+  const row = { task: "training" as const, isQuantized: false, size: { ...SIZE, batch: 16 } };
   const environment = {
     ...{ date: "2026-01-01", node: "22", tfjs: "4", tfjs_qat: "0", torch: null },
     ...{ tensorflow: null, cpu: "a", logical_cores: 2, threads: 1 },
