@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 /** Two tiers: `fast` is `npm test`; `slow` (files named *.slow.test.ts) is `npm run test:slow`. */
 export default defineConfig({
   test: {
+    // By itself vitest leaves one core out: of two, half of them.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
