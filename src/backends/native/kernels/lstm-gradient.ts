@@ -2,15 +2,15 @@
  * The gradient of an LSTM over time. Only what depends on the step after it is done step by step; the
  * products and sums for weights are made once for all steps.
  */
+import { LSTM_PLACE } from "../../../core/lstm.ts";
 import type { NativeCall, NativeKernel } from "../native-kernel.ts";
 import type { Ops } from "../ops.ts";
 import type { Value } from "../op-run.ts";
 import { ClipSums } from "./lstm-clip-sums.ts";
-import { siteGrids } from "./lstm-grids.ts";
+import { GATES, roundsGates, siteGrids, type SiteGrid } from "./lstm-grids.ts";
 import { KEPT_OF_STEP, type LstmStepValues } from "./lstm-sequence.ts";
 
-const GATES = 4;
-const [CELL, HIDDEN] = [4, 5];
+const { cell: CELL, hidden: HIDDEN } = LSTM_PLACE;
 
 /** What the forward pass kept. */
 interface Kept {
@@ -35,8 +35,9 @@ export const lstmSequenceGradKernel: NativeKernel = {
   name: "QatLstmSequenceGrad",
   run(call) {
     const { ops } = call;
-    const kept = keptOf(call);
-    const clipSums = new ClipSums(call, siteGrids(call));
+    const sites = siteGrids(call);
+    const kept = keptOf(call, sites);
+    const clipSums = new ClipSums(call, sites);
     const start = call.optional("cell");
     const back = transposed(ops, call.input("kernel"));
     const given = call.optional("dcells");
@@ -73,7 +74,7 @@ export const lstmSequenceGradKernel: NativeKernel = {
   },
 };
 
-function keptOf(call: NativeCall): Kept {
+function keptOf(call: NativeCall, sites: readonly (SiteGrid | null)[]): Kept {
   const hidden = call.input("kept0");
   const times = Array.from({ length: hidden.shape[0]! }, (_, t) => t);
   // After the hidden states and the cells.
@@ -83,9 +84,8 @@ function keptOf(call: NativeCall): Kept {
     const entries = KEPT_OF_STEP.map((name) => [name, take()] as const);
     return Object.fromEntries(entries) as LstmStepValues;
   });
-  const sites = siteGrids(call);
   const raw = times.map((): (Value | undefined)[] => []);
-  if (sites.slice(0, GATES).some((site) => site !== null)) {
+  if (roundsGates(call)) {
     for (const entry of raw) entry.push(...call.ops.split(take(), GATES, 1));
   }
   for (const site of [CELL, HIDDEN]) {

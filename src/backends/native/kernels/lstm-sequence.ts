@@ -3,10 +3,11 @@
  * BlockLSTMV2 has no place for quantizers, wants the product with the inputs inside, and was measured to
  * take no less time with its gradient.
  */
+import { LSTM_PLACE } from "../../../core/lstm.ts";
 import type { NativeCall, NativeKernel } from "../native-kernel.ts";
 import type { Value } from "../op-run.ts";
 import { integerCodes } from "./fake-quant.ts";
-import { gatesQuantizer, quantizedAt, siteGrids, type SiteGrid } from "./lstm-grids.ts";
+import { gatesQuantizer, quantizedAt, roundsGates, siteGrid, type SiteGrid } from "./lstm-grids.ts";
 
 /**
  * What each step keeps for the gradient, [batch, units]: the gates after their activations, the cell
@@ -33,9 +34,9 @@ export const lstmSequenceKernel: NativeKernel = {
   run(call) {
     const { ops } = call;
     const [kernel, bias] = [call.input("kernel"), call.input("bias")];
-    const sites = siteGrids(call);
-    const [cellSite, hiddenSite] = sites.slice(-2) as [SiteGrid | null, SiteGrid | null];
-    const stepOf = stepper(call, sites, kernel.shape[0]!);
+    const cellSite = siteGrid(call, LSTM_PLACE.cell);
+    const hiddenSite = siteGrid(call, LSTM_PLACE.hidden);
+    const stepOf = stepper(call, cellSite, kernel.shape[0]!);
     let [hidden, cell] = [call.optional("hidden"), call.optional("cell")];
     const all: { step: StepResult; sums: Value; hidden: Value }[] = [];
     for (const part of ops.unstack(call.input("gates"), 0)) {
@@ -49,7 +50,6 @@ export const lstmSequenceKernel: NativeKernel = {
       hidden = quantizedAt(ops, step.rawHidden, hiddenSite);
       all.push({ step, sums, hidden });
     }
-    const roundsGates = sites.slice(0, 4).some((site) => site !== null);
     return [
       ops.stack(
         all.map((entry) => entry.hidden),
@@ -60,7 +60,7 @@ export const lstmSequenceKernel: NativeKernel = {
         0,
       ),
       ...all.flatMap(({ step }) => KEPT_OF_STEP.map((name) => step[name])),
-      ...(roundsGates ? all.map(({ sums }) => sums) : []),
+      ...(roundsGates(call) ? all.map(({ sums }) => sums) : []),
       ...(cellSite === null ? [] : all.map(({ step }) => step.rawCell)),
       ...(hiddenSite === null ? [] : all.map(({ step }) => step.rawHidden)),
     ];
@@ -73,10 +73,9 @@ export const lstmCellKernel: NativeKernel = {
   run(call) {
     const { ops } = call;
     const sums = call.input("sums");
-    const sites = siteGrids(call);
-    const stepOf = stepper(call, sites, sums.shape[1]! / 4);
+    const stepOf = stepper(call, siteGrid(call, LSTM_PLACE.cell), sums.shape[1]! / 4);
     const { rawHidden, cell } = stepOf(sums, call.optional("cell"));
-    const [site] = sites.slice(-1) as [SiteGrid | null];
+    const site = siteGrid(call, LSTM_PLACE.hidden);
     return [site === null ? rawHidden : integerCodes(ops, rawHidden, site.grid), cell];
   },
 };
@@ -84,12 +83,11 @@ export const lstmCellKernel: NativeKernel = {
 /** @returns a step from its gate sums and the cell before it; null: zeros */
 function stepper(
   call: NativeCall,
-  sites: readonly (SiteGrid | null)[],
+  cellSite: SiteGrid | null,
   units: number,
 ): (sums: Value, before: Value | null) => StepResult {
   const { ops } = call;
-  const quarters = gatesQuantizer(call, sites, units);
-  const cellSite = sites.at(-2)!;
+  const quarters = gatesQuantizer(call, units);
   return (sums, before) => {
     const [sumI, sumF, sumG, sumO] = quarters(sums) as [Value, Value, Value, Value];
     const [i, f, o] = [ops.sigmoid(sumI), ops.sigmoid(sumF), ops.sigmoid(sumO)];
