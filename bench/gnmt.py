@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from fake_quant import FakeQuant, FakeQuantProbabilities
 from gnmt_recurrent import HIDDEN_CLIP, INPUT_CLIP, Lstm, QuantLstm
 from measured import serve
-from smoothed_loss import IGNORED, SmoothedLoss
+from seq2seq_trainer import Seq2SeqTrainer
+from smoothed_loss import IGNORED
 from torch import nn
 
 
@@ -149,34 +150,11 @@ def tensors(batch):
     }
 
 
-class Trainer:
-    def __init__(self, job):
-        workload, directory = job["workload"], job["directory"]
-        size = workload["size"]
-        with open(os.path.join(directory, "batches.json"), encoding="utf-8") as file:
-            self.batches = json.load(file)
-        model = Gnmt(size, job["quantized"])
-        model.assign(read_weights(directory))
-        self.model = torch.compile(model) if job["compiled"] else model
-        self.model.train()
-        self.clip_norm = workload["clipNorm"]
-        self.loss = SmoothedLoss(workload["labelSmoothing"], size["vocabulary"])
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), lr=1e-4, betas=(0.9, 0.999), eps=1e-8, fused=True
-        )
-        self.weights = [p for name, p in model.named_parameters() if not name.endswith("scale")]
-
-    def step(self, i):
-        """Step i of a turn; returns the loss before it, zero for a perfect model."""
-        inputs = tensors(self.batches[i])
-        self.optimizer.zero_grad(set_to_none=True)
-        logits = self.model(inputs).flatten(0, 1)
-        loss = self.loss(logits, inputs["target"].flatten())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.weights, self.clip_norm)
-        self.optimizer.step()
-        return loss.item() - self.loss.least
+def make_trainer(job):
+    model = Gnmt(job["workload"]["size"], job["quantized"])
+    model.assign(read_weights(job["directory"]))
+    return Seq2SeqTrainer(job, model, tensors, betas=(0.9, 0.999), eps=1e-8)
 
 
 if __name__ == "__main__":
-    serve(Trainer)
+    serve(make_trainer)

@@ -11,12 +11,12 @@ import time
 import torch
 
 
-def serve(trainer_class):
-    """Runs steps of trainer_class(job) until the input ends."""
+def serve(make_trainer):
+    """Runs steps of make_trainer(job) until the input ends."""
     job = json.loads(sys.argv[1])
     torch.set_num_threads(job["threads"])
     torch.manual_seed(1)
-    trainer = trainer_class(job)
+    trainer = make_trainer(job)
     for line in sys.stdin:
         request = json.loads(line)
         if request["command"] == "start":

@@ -4,14 +4,12 @@ Every matrix product gets two fake-quantized operands, as in src/layers: weights
 table) once a step, activations where they enter a product.
 """
 
-import json
-import os
-
 import torch
 import torch.nn.functional as F
 from fake_quant import FakeQuant, FakeQuantProbabilities
 from measured import serve
-from smoothed_loss import IGNORED, SmoothedLoss
+from seq2seq_trainer import Seq2SeqTrainer
+from smoothed_loss import IGNORED
 from torch import nn
 
 EPSILON = 1e-6
@@ -186,33 +184,9 @@ def tensors(batch):
     }
 
 
-class Trainer:
-    def __init__(self, job):
-        workload = job["workload"]
-        size = workload["size"]
-        with open(os.path.join(job["directory"], "batches.json"), encoding="utf-8") as file:
-            self.batches = json.load(file)
-        model = Transformer(size, job["quantized"])
-        self.model = torch.compile(model) if job["compiled"] else model
-        self.model.train()
-        self.clip_norm = workload["clipNorm"]
-        self.loss = SmoothedLoss(workload["labelSmoothing"], size["vocabulary"])
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True
-        )
-        self.weights = [p for name, p in model.named_parameters() if not name.endswith("scale")]
-
-    def step(self, i):
-        """Step i of a turn; returns the loss before it, zero for a perfect model."""
-        inputs = tensors(self.batches[i])
-        self.optimizer.zero_grad(set_to_none=True)
-        logits = self.model(inputs).flatten(0, 1)
-        loss = self.loss(logits, inputs["target"].flatten())
-        loss.backward()
-        if self.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.weights, self.clip_norm)
-        self.optimizer.step()
-        return loss.item() - self.loss.least
+def make_trainer(job):
+    model = Transformer(job["workload"]["size"], job["quantized"])
+    return Seq2SeqTrainer(job, model, tensors, betas=(0.9, 0.98), eps=1e-9)
 
 
-serve(Trainer)
+serve(make_trainer)

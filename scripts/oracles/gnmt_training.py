@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "test" / "fixtures"
 sys.path.insert(0, str(ROOT / "bench"))
 
-from gnmt import Trainer  # noqa: E402
+from gnmt import make_trainer  # noqa: E402
 
 LABEL_SMOOTHING, CLIP_NORM = 0.1, 5.0
 ORDER = [0, 1, 0, 0, 1, 1, 0, 1, 0, 0]
@@ -111,7 +111,7 @@ def main():
         }
         workload = {"size": size, "labelSmoothing": LABEL_SMOOTHING, "clipNorm": CLIP_NORM}
         job = {"workload": workload, "directory": directory, "quantized": False, "compiled": False}
-        trainer = Trainer(job)
+        trainer = make_trainer(job)
         losses = [trainer.step(i) for i in ORDER]
     fixture = {
         "source": f"bench/gnmt.py, PyTorch {torch.__version__} (CPU), scripts/oracles/gnmt_training.py",
