@@ -60,3 +60,11 @@ export function gradientsOf(
       .map((g) => g.dataSync() as Float32Array),
   );
 }
+
+/** Gives a variable values, one by one in row-major order. */
+export function fillVariable(variable: tf.Variable, next: () => number): void {
+  const values = Float32Array.from({ length: variable.size }, next);
+  tf.tidy(() => {
+    variable.assign(tf.tensor(values, variable.shape));
+  });
+}

@@ -1,8 +1,8 @@
 /** A small Transformer with random weights and ranges that every part of takes part in. */
-import * as tf from "@tensorflow/tfjs";
 import { RandomStream } from "../../src/core/random.ts";
 import { Transformer } from "../../src/models/transformer.ts";
 import { resolveQuantConfig } from "../../src/quant/config.ts";
+import { fillVariable } from "./numeric.ts";
 
 export const TINY_VOCABULARY = 37;
 export const TINY_SPECIAL = { unk: 34, bos: 35, eos: 36 };
@@ -45,20 +45,16 @@ export function makeTinyTransformer(
 /** Biases and norms away from their neutral start; clips so that some values saturate. */
 function randomize(model: Transformer): void {
   const random = new RandomStream({ seed: 11, stream: 0 });
-  const fill = (variable: tf.Variable, next: () => number): void => {
-    const values = Float32Array.from({ length: variable.size }, next);
-    tf.tidy(() => {
-      variable.assign(tf.tensor(values, variable.shape));
-    });
-  };
   for (const [name, variable] of model.variables) {
     if (name.endsWith("/bias") || name.endsWith("/beta")) {
-      fill(variable, () => 0.2 * random.normal());
+      fillVariable(variable, () => 0.2 * random.normal());
     } else if (name.endsWith("/gamma")) {
-      fill(variable, () => 1 + 0.2 * random.normal());
+      fillVariable(variable, () => 1 + 0.2 * random.normal());
     } else if (name.endsWith("_clip_max")) {
       const isWeight = /(kernel|weights)_clip_max$/.test(name);
-      fill(variable, () => (isWeight ? 0.15 + 0.25 * random.uniform() : 2 + random.uniform()));
+      fillVariable(variable, () =>
+        isWeight ? 0.15 + 0.25 * random.uniform() : 2 + random.uniform(),
+      );
     }
   }
 }

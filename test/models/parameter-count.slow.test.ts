@@ -1,27 +1,26 @@
 import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
-import { Gnmt } from "../../src/models/gnmt.ts";
+import { createModel } from "../../src/models/catalogue.ts";
 import { hparamsSet } from "../../src/models/hparams.ts";
-import { Transformer } from "../../src/models/transformer.ts";
 import { parameterCount } from "../helpers/lohelp.ts";
 
 beforeAll(() => selectBackend("cpu"));
+
+/** Weights of a float model with one number of words on each side. */
+function weightsOf(className: string, params: unknown, vocabulary: number): number {
+  const sizes = { sourceVocabSize: vocabulary, targetVocabSize: vocabulary };
+  const model = createModel(className, { ...sizes, params, quantConfig: null, seed: 1 });
+  const size = parameterCount(model.variables);
+  model.dispose();
+  return size;
+}
 
 /** Variables of a set with fewer layers and words; every count is linear in both. */
 function count(name: string, encoder: number, decoder: number, vocabulary: number): number {
   const params = hparamsSet(name)["model.params"];
   const layers = { "encoder.num_layers": encoder, "decoder.num_layers": decoder };
-  const model = new Transformer({
-    params: { ...params, ...layers },
-    sourceVocabSize: vocabulary,
-    targetVocabSize: vocabulary,
-    quantConfig: null,
-    seed: 1,
-  });
-  const size = parameterCount(model.variables);
-  model.dispose();
-  return size;
+  return weightsOf("Transformer", { ...params, ...layers }, vocabulary);
 }
 
 describe("parameter counts with 32,000 words on each side", () => {
@@ -44,16 +43,7 @@ describe("parameter counts with 32,000 words on each side", () => {
 
 /** Variables of a GNMT of that width, layers and words. */
 function gnmtCount(width: number, layers: number, vocabulary: number): number {
-  const model = new Gnmt({
-    params: { hidden_size: width, num_layers: layers },
-    sourceVocabSize: vocabulary,
-    targetVocabSize: vocabulary,
-    quantConfig: null,
-    seed: 1,
-  });
-  const size = parameterCount(model.variables);
-  model.dispose();
-  return size;
+  return weightsOf("GNMT", { hidden_size: width, num_layers: layers }, vocabulary);
 }
 
 describe("parameter counts of MLPerf's GNMT, width 1024 and 4 layers on each side", () => {

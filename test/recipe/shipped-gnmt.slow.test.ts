@@ -1,8 +1,7 @@
 /** The shipped GNMT: its score, and what the recipe makes of it. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { gnmtBeamSearch } from "../../src/decode/gnmt-beam-search.ts";
@@ -12,26 +11,20 @@ import { createModelScorer } from "../../src/models/scorer.ts";
 import { traceModel } from "../../src/models/traced-model.ts";
 import { loadModel } from "../../src/recipe/load-model.ts";
 import { runRecipe } from "../../src/recipe/run.ts";
-import { SILENT, type RunReporter } from "../../src/recipe/run-reporter.ts";
 import { resolveRecipe } from "../../src/recipe/sources.ts";
 import { translate } from "../../src/recipe/translate.ts";
 import { checkParity } from "../../src/runtime/parity.ts";
 import { loadReference } from "../../src/runtime/reference/load.ts";
+import { countingReporter, ROOT, shippedLines } from "../helpers/shipped-text.ts";
 
-const root = join(import.meta.dirname, "../..");
-const pretrained = join(root, "pretrained/gnmt-lohelp");
-const data = join(root, "data/lohelp-en-de");
-const recipes = join(root, "recipes/translation/gnmt");
-
-function linesOf(path: string): string[] {
-  return readFileSync(path, "utf8").trimEnd().split("\n");
-}
+const pretrained = join(ROOT, "pretrained/gnmt-lohelp");
+const recipes = join(ROOT, "recipes/translation/gnmt");
 
 /** BLEU of a whole set by the recipe's search and metric: beam 10, international, lower case. */
 async function beamBleu(model: string, set: "dev" | "test"): Promise<number> {
   const loaded = loadModel(model);
   const scorer = createModelScorer(loaded.model);
-  const sources = linesOf(`${data}/${set}.en`).map((line) => loaded.task.source.encode(line));
+  const sources = shippedLines(set, "en").map((line) => loaded.task.source.encode(line));
   const { recipe } = resolveRecipe({ configPaths: [`${recipes}/prediction_args.yml`] });
   const found = await translate(scorer, sources, {
     ...{ task: loaded.task, search: recipe.search_method, batchSentences: 32, seed: 1 },
@@ -40,7 +33,7 @@ async function beamBleu(model: string, set: "dev" | "test"): Promise<number> {
   loaded.model.dispose();
   const hypotheses = found.map((best) => best[0]!.text);
   const options = { lowercase: true, tokenize: "intl" } as const;
-  return corpusBleu(hypotheses, [linesOf(`${data}/${set}.de`)], options).score;
+  return corpusBleu(hypotheses, [shippedLines(set, "de")], options).score;
 }
 
 describe("the shipped GNMT", () => {
@@ -61,18 +54,8 @@ describe("the shipped GNMT", () => {
 
   it("keeps 99 % of its dev BLEU as int8 by the recipe, in steps that leak nothing", async () => {
     const modelDir = join(folder, "qat");
-    const steps: string[] = [];
-    const reporter: RunReporter = {
-      ...SILENT,
-      progress: (label) => ({
-        update: () => {
-          if (label !== "train") return;
-          const buffers = (tf.backend() as unknown as { numDataIds(): number }).numDataIds();
-          steps.push(`${tf.memory().numTensors} ${buffers}`);
-        },
-        end: () => undefined,
-      }),
-    };
+    const steps: { tensors: number; buffers: number }[] = [];
+    const reporter = countingReporter(steps);
     const { recipe } = resolveRecipe({
       configPaths: ["translation_bpe", "validation_args", "qat"].map((n) => `${recipes}/${n}.yml`),
       flags: {
@@ -83,7 +66,8 @@ describe("the shipped GNMT", () => {
     const report = await runRecipe(recipe, { reporter, now: () => 0 });
     const { score } = report.json["best"] as { score: number };
     expect(steps).toHaveLength(30);
-    expect(new Set(steps.slice(1)).size).toBe(1);
+    expect(new Set(steps.slice(1).map(({ tensors }) => tensors)).size).toBe(1);
+    expect(new Set(steps.slice(1).map(({ buffers }) => buffers)).size).toBe(1);
     // The float model has 33.75 by the recipe's search for candidates.
     expect(score).toBeGreaterThanOrEqual(0.99 * 33.75);
   });
@@ -92,9 +76,7 @@ describe("the shipped GNMT", () => {
     const { model, task } = loadModel(join(folder, "qat/best"));
     const { tensors, quantization } = exportInt8(model, { special: task.special });
     const reference = loadReference(tensors, quantization);
-    const [source, target] = ["en", "de"].map((l) => linesOf(`${data}/test.${l}`)) as [
-      ...[string[], string[]],
-    ];
+    const [source, target] = [shippedLines("test", "en"), shippedLines("test", "de")];
     const examples = Array.from({ length: 50 }, (_, i) => ({
       source: task.source.encode(source[14 * i]!),
       targetInput: Int32Array.of(

@@ -1,31 +1,24 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { loadModel } from "../../src/recipe/load-model.ts";
 import { runRecipe } from "../../src/recipe/run.ts";
-import { SILENT, type RunReporter } from "../../src/recipe/run-reporter.ts";
 import { resolveRecipe } from "../../src/recipe/sources.ts";
 import { corpusBleu } from "../../src/metrics/bleu.ts";
 import { createModelScorer } from "../../src/models/scorer.ts";
 import { translate } from "../../src/recipe/translate.ts";
+import { countingReporter, ROOT, shippedLines } from "../helpers/shipped-text.ts";
 
-const root = join(import.meta.dirname, "../..");
-const pretrained = join(root, "pretrained/transformer-lohelp");
-const data = join(root, "data/lohelp-en-de");
-const recipes = join(root, "recipes/translation/transformer");
-
-function linesOf(path: string): string[] {
-  return readFileSync(path, "utf8").trimEnd().split("\n");
-}
+const pretrained = join(ROOT, "pretrained/transformer-lohelp");
+const recipes = join(ROOT, "recipes/translation/transformer");
 
 /** Greedy translations of a whole set, at most source length + 30 tokens, as the shipped ones. */
 async function greedyBleu(model: string, set: "dev" | "test"): Promise<number> {
   const loaded = loadModel(model);
   const scorer = createModelScorer(loaded.model);
-  const sources = linesOf(`${data}/${set}.en`).map((line) => loaded.task.source.encode(line));
+  const sources = shippedLines(set, "en").map((line) => loaded.task.source.encode(line));
   const found = await translate(scorer, sources, {
     task: loaded.task,
     search: {
@@ -41,7 +34,7 @@ async function greedyBleu(model: string, set: "dev" | "test"): Promise<number> {
   scorer.close();
   loaded.model.dispose();
   const hypotheses = found.map((best) => best[0]!.text);
-  return corpusBleu(hypotheses, [linesOf(`${data}/${set}.de`)]).score;
+  return corpusBleu(hypotheses, [shippedLines(set, "de")]).score;
 }
 
 describe("the shipped model", () => {
@@ -64,17 +57,7 @@ describe("the shipped model", () => {
   it("keeps 99 % of its dev BLEU as int8 by the recipe, over 300 steps that leak nothing", async () => {
     const modelDir = join(folder, "qat");
     const steps: { tensors: number; buffers: number }[] = [];
-    const reporter: RunReporter = {
-      ...SILENT,
-      progress: (label) => ({
-        update: () => {
-          if (label !== "train") return;
-          const buffers = (tf.backend() as unknown as { numDataIds(): number }).numDataIds();
-          steps.push({ tensors: tf.memory().numTensors, buffers });
-        },
-        end: () => undefined,
-      }),
-    };
+    const reporter = countingReporter(steps);
     const { recipe } = resolveRecipe({
       configPaths: ["translation_bpe", "validation_args", "qat"].map((n) => `${recipes}/${n}.yml`),
       flags: {
