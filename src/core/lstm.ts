@@ -11,6 +11,11 @@ import type { Rounding } from "./qtype.ts";
  */
 export type LstmGridList = readonly (Grid | null)[];
 
+/** The quarters of the gate sums, in order. */
+export const LSTM_GATES = ["i", "f", "g", "o"] as const;
+/** One of {@link LSTM_GATES}. */
+export type LstmGate = (typeof LSTM_GATES)[number];
+
 /** Positions in {@link LstmGridList}. */
 export const LSTM_PLACE = { i: 0, f: 1, g: 2, o: 3, cell: 4, hidden: 5 } as const;
 

@@ -1,5 +1,6 @@
 /** Settings of decoding, with NeurST's names and defaults, and their checks. */
-import { ConfigError, DataError } from "../errors.ts";
+import { DataError } from "../errors.ts";
+import { checkSpecial, isCount, type OptionCheck, optionCheck } from "./option-checks.ts";
 
 /** Ids of a vocabulary that decoding treats specially. NeurST appends them: V−3, V−2, V−1. */
 export interface SpecialIds {
@@ -43,6 +44,8 @@ export interface DecodeOptions {
   readonly seed?: number;
 }
 
+const check: OptionCheck = optionCheck("decoding");
+
 /** {@link DecodeOptions} with every default filled in and checked. */
 export type ResolvedDecodeOptions = Required<DecodeOptions>;
 
@@ -77,10 +80,7 @@ export function resolveDecodeOptions(
 }
 
 function checkSearch(o: ResolvedDecodeOptions, vocabSize: number): void {
-  for (const name of ["unk", "bos", "eos"] as const) {
-    const id = o.special[name];
-    check(isCount(id, 0) && id < vocabSize, `special.${name}`, `an id below ${vocabSize}`, id);
-  }
+  checkSpecial(o.special, vocabSize, check);
   // Every first step must offer a beam's worth of tokens: all but UNK and a masked EOS.
   const most = Math.max(1, vocabSize - 2);
   check(isCount(o.beamSize, 1) && o.beamSize <= most, "beam_size", `1 to ${most}`, o.beamSize);
@@ -112,17 +112,6 @@ function checkSampling(o: ResolvedDecodeOptions): void {
   const isSampleNum = isCount(sampleNum, 1) && sampleNum <= MOST_SAMPLES;
   check(isSampleNum, "sample_num", `1 to ${MOST_SAMPLES}`, sampleNum);
   check(isCount(seed, 0) && seed < 2 ** 32, "seed", "an integer from 0 to 2^32 - 1", seed);
-}
-
-function isCount(value: number, least: number): boolean {
-  return Number.isInteger(value) && value >= least;
-}
-
-function check(isGood: boolean, name: string, expected: string, received: number): void {
-  if (isGood) return;
-  throw new ConfigError(
-    `decoding: ${name}: expected ${expected}, received ${received}. Change ${name}.`,
-  );
 }
 
 /** Most tokens of one output, EOS included: max(min(source + extra, maximum), minimum). */

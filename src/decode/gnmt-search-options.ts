@@ -1,5 +1,5 @@
 /** Settings of GNMT's beam search, with MLPerf's defaults, and their checks. */
-import { ConfigError } from "../errors.ts";
+import { checkSpecial, isCount, type OptionCheck, optionCheck } from "./option-checks.ts";
 import type { SpecialIds } from "./decode-options.ts";
 
 /** How outputs are searched for by GNMT's rules. All fields but `special` have defaults. */
@@ -29,6 +29,8 @@ export interface GnmtSearchOptions {
   readonly topK?: number;
 }
 
+const check: OptionCheck = optionCheck("gnmt_beam_search");
+
 /** {@link GnmtSearchOptions} with every default filled in and checked. */
 export type ResolvedGnmtSearchOptions = Required<GnmtSearchOptions>;
 
@@ -51,10 +53,7 @@ export function resolveGnmtSearchOptions(
     enableUnk: options.enableUnk ?? options.compat === "mlperf",
     topK: options.topK ?? 1,
   };
-  for (const name of ["unk", "bos", "eos"] as const) {
-    const id = o.special[name];
-    check(isCount(id, 0) && id < vocabSize, `special.${name}`, `an id below ${vocabSize}`, id);
-  }
+  checkSpecial(o.special, vocabSize, check);
   // The first step must offer a beam's worth of tokens.
   const most = o.enableUnk ? vocabSize : vocabSize - 1;
   check(isCount(o.beamSize, 1) && o.beamSize <= most, "beam_size", `1 to ${most}`, o.beamSize);
@@ -67,15 +66,4 @@ export function resolveGnmtSearchOptions(
   const fits = isCount(o.topK, 1) && o.topK <= o.beamSize;
   check(fits, "top_k", `1 to beam_size (${o.beamSize})`, o.topK);
   return o;
-}
-
-function isCount(value: number, least: number): boolean {
-  return Number.isInteger(value) && value >= least;
-}
-
-function check(isGood: boolean, name: string, expected: string, received: number): void {
-  if (isGood) return;
-  throw new ConfigError(
-    `gnmt_beam_search: ${name}: expected ${expected}, received ${received}. Change ${name}.`,
-  );
 }

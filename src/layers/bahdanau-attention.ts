@@ -74,9 +74,9 @@ export class BahdanauAttention extends QuantLayer {
     this.#scaler = this.addWeight("normalize_scalar", [1], "float32", scale);
     this.#bias = this.addWeight("normalize_bias", [units], "float32", tf.initializers.zeros());
     this.addActivationQuantizer("tanh");
-    if (this.#roundsEach) this.addActivationQuantizer("matmul_score");
+    if (this.policy.roundsEach) this.addActivationQuantizer("matmul_score");
     this.addActivationQuantizer("softmax_att", "softmax");
-    if (this.#roundsEach) this.addActivationQuantizer("context_matmul");
+    if (this.policy.roundsEach) this.addActivationQuantizer("context_matmul");
     super.build(inputShape);
   }
 
@@ -89,16 +89,12 @@ export class BahdanauAttention extends QuantLayer {
     return this.initialRange ?? this.units ** -0.5;
   }
 
-  get #roundsEach(): boolean {
-    return this.quantConfig?.compat === "distiller-2019";
-  }
-
   #linear(name: string, inputs: number): QuantDense {
     const layer = new QuantDense({
       ...this.sublayerArgs(name),
       units: this.units,
       useBias: false,
-      quantizeOutput: this.#roundsEach,
+      quantizeOutput: this.policy.roundsEach,
       kernelRange: this.#range,
     });
     layer.build([null, inputs]);
@@ -106,7 +102,10 @@ export class BahdanauAttention extends QuantLayer {
   }
 
   #add(name: string): EltwiseAdd {
-    const add = new EltwiseAdd({ ...this.sublayerArgs(name), quantizeOutput: this.#roundsEach });
+    const add = new EltwiseAdd({
+      ...this.sublayerArgs(name),
+      quantizeOutput: this.policy.roundsEach,
+    });
     add.build([null, this.units]);
     return this.track(add);
   }
@@ -135,7 +134,7 @@ export class BahdanauAttention extends QuantLayer {
     const name = `${this.name}/context_matmul`;
     const context = product(operand, memory.values, { name, pass }) as tf.Tensor3D;
     return {
-      context: (this.#roundsEach
+      context: (this.policy.roundsEach
         ? this.quant(context, "context_matmul", pass)
         : context) as tf.Tensor3D,
       probabilities: tf.squeeze<tf.Tensor3D>(probabilities, [1]),
@@ -148,7 +147,7 @@ export class BahdanauAttention extends QuantLayer {
     const weights = this.quantWeight(this.#linearAtt, pass) as tf.Tensor1D;
     const factor = tf.div(this.#scaler.read(), vectorNorm(weights));
     const quantizer = this.quantizers.get("tanh") ?? null;
-    const isWhole = !isWatched(pass) && !this.#roundsEach;
+    const isWhole = !isWatched(pass) && !this.policy.roundsEach;
     if (isWhole && (quantizer === null || pass.products === "values")) {
       const clip = quantizer?.clip?.read() ?? null;
       const spec = quantizer?.spec ?? FLOAT_TANGENTS;
@@ -163,7 +162,9 @@ export class BahdanauAttention extends QuantLayer {
     const name = `${this.name}/matmul_score`;
     const sum = product(this.markOperand(rows, "tanh", pass), column, { name, pass });
     const scores = tf.mul(tf.reshape<tf.Rank.R3>(sum, [batch, time, sourceTime]), factor);
-    return (this.#roundsEach ? this.quant(scores, "matmul_score", pass) : scores) as tf.Tensor3D;
+    return (
+      this.policy.roundsEach ? this.quant(scores, "matmul_score", pass) : scores
+    ) as tf.Tensor3D;
   }
 
   /** v as a matrix [units, 1], on its grid. */

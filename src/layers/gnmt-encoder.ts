@@ -27,11 +27,6 @@ export abstract class GnmtStack extends QuantLayer {
     this.args = { units, numLayers, dropoutRate, initialRange };
   }
 
-  /** Whether every operation rounds its result, as Distiller's do. */
-  protected get roundsEach(): boolean {
-    return this.quantConfig?.compat === "distiller-2019";
-  }
-
   /** One LSTM with GNMT's initial weights and dropout. */
   protected lstm(name: string, inputs: number, bidirectional = false): QuantLSTM {
     const { units, dropoutRate, initialRange } = this.args;
@@ -47,7 +42,7 @@ export abstract class GnmtStack extends QuantLayer {
   /** The sum of a residual connection. */
   protected residual(index: number): EltwiseAdd {
     const args = this.sublayerArgs(`eltwiseadd_residuals/${index}`);
-    const add = new EltwiseAdd({ ...args, quantizeOutput: this.roundsEach });
+    const add = new EltwiseAdd({ ...args, quantizeOutput: this.policy.roundsEach });
     add.build([null, null, this.args.units]);
     return this.track(add);
   }

@@ -55,7 +55,8 @@ export class QuantGRUCell extends RecurrentCell {
 
   override build(inputShape: tf.Shape | tf.Shape[]): void {
     const inputs = lastWidth(this.name, inputShape);
-    const { units, roundsEach, resetAfter } = this;
+    const { units, resetAfter } = this;
+    const { roundsEach } = this.policy;
     this.#fcGateX = this.projection("fc_gate_x", { inputs, outputs: 3 * units });
     this.#fcGateH = this.projection("fc_gate_h", { inputs: units, outputs: 3 * units });
     this.#addGate = this.operation("eltwiseadd_gate", EltwiseAdd, roundsEach);

@@ -3,6 +3,7 @@
  * one; see ADR 11 for where it rounds.
  */
 import * as tf from "@tensorflow/tfjs";
+import { LSTM_GATES, type LstmGate } from "../core/lstm.ts";
 import { lstmCell } from "../ops/lstm-cell.ts";
 import { type LstmGrids, lstmSequence, type LstmStates } from "../ops/lstm-sequence.ts";
 import { timeSteps } from "../ops/time-steps.ts";
@@ -20,9 +21,6 @@ interface RealStates {
   readonly cell: tf.Tensor2D;
 }
 
-type Gate = "i" | "f" | "g" | "o";
-const GATES: readonly Gate[] = ["i", "f", "g", "o"];
-
 /**
  * s = (x·kernelₓ + biasₓ) + (h·kernelₕ + biasₕ), cut into i, f, g, o;
  * c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c'). With `hardSigmoid` in the gates it runs operation by
@@ -34,7 +32,7 @@ export class QuantLSTMCell extends RecurrentCell {
   #fcGateX!: QuantDense;
   #fcGateH!: QuantDense;
   #eltwiseaddGate!: EltwiseAdd;
-  #activations!: Readonly<Record<Gate | "h", QuantActivation>>;
+  #activations!: Readonly<Record<LstmGate | "h", QuantActivation>>;
   #multForget!: EltwiseMult;
   #multInput!: EltwiseMult;
   #addCell!: EltwiseAdd;
@@ -42,7 +40,8 @@ export class QuantLSTMCell extends RecurrentCell {
 
   override build(inputShape: tf.Shape | tf.Shape[]): void {
     const inputs = lastWidth(this.name, inputShape);
-    const { units, roundsEach } = this;
+    const { units } = this;
+    const { roundsEach } = this.policy;
     this.#fcGateX = this.projection("fc_gate_x", { inputs, outputs: 4 * units });
     this.#fcGateH = this.projection("fc_gate_h", { inputs: units, outputs: 4 * units });
     this.#eltwiseaddGate = this.operation("eltwiseadd_gate", EltwiseAdd, roundsEach);
@@ -72,7 +71,7 @@ export class QuantLSTMCell extends RecurrentCell {
   ): { outputs: tf.Tensor3D; states: tf.Tensor3D[] } {
     const gates = this.#fcGateX.transformOperand(x, pass) as tf.Tensor3D;
     const { hidden, cells } =
-      isWatched(pass) || this.roundsEach || this.recurrentActivation !== "sigmoid"
+      isWatched(pass) || this.policy.roundsEach || this.recurrentActivation !== "sigmoid"
         ? this.#stepwise(gates, start, pass, (sums, cell) => this.#modular(sums, cell, pass))
         : this.#whole(gates, start, wantsStates, pass);
     return { outputs: hidden, states: wantsStates ? [hidden, cells!] : [] };
@@ -90,9 +89,10 @@ export class QuantLSTMCell extends RecurrentCell {
     const { rounding, compat } = spec ?? { rounding: "half_even", compat: "none" };
     const bits = quantizers.map((quantizer) => quantizer?.bits ?? 0);
     const grids: LstmGrids = { bits, rounding, compat };
-    const clips = tf.stack(
-      quantizers.map((quantizer) => quantizer?.clip?.read() ?? tf.scalar(1)),
-    ) as tf.Tensor1D;
+    const clips =
+      spec === undefined
+        ? tf.ones<tf.Rank.R1>([quantizers.length])
+        : (tf.stack(quantizers.map((q) => q?.clip?.read() ?? tf.scalar(1))) as tf.Tensor1D);
     if (pass.products === "codes" && spec !== undefined) {
       return this.#stepwise(gates, start, pass, (sums, cell) => {
         const states = lstmCell({ sums, cell, clips }, grids);
@@ -113,7 +113,7 @@ export class QuantLSTMCell extends RecurrentCell {
 
   /** The quantizers of {@link LstmGrids}' places, in their order. */
   #siteQuantizers(): (Quantizer | null)[] {
-    const gates = GATES.map((gate) => this.#activations[gate].quantizers.get("input"));
+    const gates = LSTM_GATES.map((gate) => this.#activations[gate].quantizers.get("input"));
     const states = [this.#addCell, this.#multHidden].map((l) => l.quantizers.get("output"));
     return [...gates, ...states].map((quantizer) => quantizer ?? null);
   }
@@ -147,7 +147,7 @@ export class QuantLSTMCell extends RecurrentCell {
   #modular(sums: tf.Tensor2D, cell: tf.Tensor2D | null, pass: Pass): RealStates {
     const act = this.#activations;
     const [i, f, g, o] = tf.split(sums, 4, 1).map((part, at) => {
-      return act[GATES[at]!].combine([part], pass) as tf.Tensor2D;
+      return act[LSTM_GATES[at]!].combine([part], pass) as tf.Tensor2D;
     }) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
     const added = this.#multInput.combine([i, g], pass) as tf.Tensor2D;
     const kept =

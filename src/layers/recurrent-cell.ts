@@ -72,11 +72,6 @@ export abstract class RecurrentCell extends QuantLayer {
     return this.inputProjection.operand(x, pass) as tf.Tensor3D;
   }
 
-  /** Whether every operation rounds its result, as Distiller's do. */
-  protected get roundsEach(): boolean {
-    return this.quantConfig?.compat === "distiller-2019";
-  }
-
   /** One of the two maps into gate sums. */
   protected projection(name: string, sizes: { inputs: number; outputs: number }): QuantDense {
     const isInput = name === "fc_gate_x";
@@ -85,7 +80,7 @@ export abstract class RecurrentCell extends QuantLayer {
       ...this.sublayerArgs(name),
       units: sizes.outputs,
       quantizeInput: isInput,
-      quantizeOutput: this.roundsEach,
+      quantizeOutput: this.policy.roundsEach,
       kernelRange: range,
       biasRange: isInput ? range : (this.recurrentBiasRange ?? range),
     });
@@ -111,8 +106,8 @@ export abstract class RecurrentCell extends QuantLayer {
     const layer = new QuantActivation({
       ...this.sublayerArgs(name),
       activation,
-      quantizeInput: isGate && !this.roundsEach,
-      quantizeOutput: this.roundsEach,
+      quantizeInput: isGate && !this.policy.roundsEach,
+      quantizeOutput: this.policy.roundsEach,
     });
     layer.build([null, this.units]);
     return this.track(layer);

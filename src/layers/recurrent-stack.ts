@@ -131,7 +131,7 @@ export abstract class RecurrentStack extends QuantLayer {
           `Change residualFrom or units.`,
       );
     }
-    const quantizeOutput = this.quantConfig?.compat === "distiller-2019";
+    const quantizeOutput = this.policy.roundsEach;
     const args = { ...this.sublayerArgs(`eltwiseadd_residuals/${layer}`), quantizeOutput };
     const add = this.track(new EltwiseAdd(args));
     add.build([null, inputs]);

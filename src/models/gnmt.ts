@@ -11,8 +11,11 @@ import type { QuantConfig } from "../quant/config.ts";
 import type { Pass } from "../quant/pass.ts";
 import { QuantPolicy } from "../quant/policy.ts";
 import { type GnmtParams, parseGnmtParams } from "./gnmt-params.ts";
+import { builtVariables } from "./built-variables.ts";
+import { disposeTensors, keepAll } from "./kept-tensors.ts";
 import { ROOT_SCOPE, shortPath } from "./layer-paths.ts";
 import type { AttendedStep, DecodeState, ModelArgs, Seq2SeqModel } from "./model.ts";
+import { firstRows, gatherRows } from "./state-rows.ts";
 
 /**
  * GNMT v2 with attention in every decoder layer. Its variables carry Distiller's names, with `/` for
@@ -52,13 +55,7 @@ export class Gnmt implements Seq2SeqModel {
     });
     this.#decoder.build([null, null, units]);
     this.#topLayers = [...new Set([this.#source, this.#target, this.#encoder, this.#decoder])];
-    this.variables = new Map(this.layers().flatMap((layer) => [...layer.namedVariables()]));
-    try {
-      policy.assertAllMatched();
-    } catch (error) {
-      this.dispose();
-      throw error;
-    }
+    this.variables = builtVariables(this, policy);
   }
 
   layers(): readonly QuantLayer[] {
@@ -81,9 +78,9 @@ export class Gnmt implements Seq2SeqModel {
       const memory = [values, keys, tf.clone(sourceLengths)];
       return { memory, states: this.#decoder.zeroStates(source.shape[0]).flat() };
     });
-    for (const tensor of Object.values(tensors).flat()) tf.keep(tensor);
-    const sentences = Int32Array.from({ length: source.shape[0] }, (_, sentence) => sentence);
-    return { tensors, rows: { sentences, ancestors: new Int32Array(0), time: 0 } };
+    keepAll(Object.values(tensors).flat());
+    // Rows stay at their first step: states are gathered themselves, and have no ancestors.
+    return { tensors, rows: firstRows(source.shape[0]) };
   }
 
   step(
@@ -110,7 +107,7 @@ export class Gnmt implements Seq2SeqModel {
           states: states.flat(),
         };
       });
-      for (const tensor of step.states) tf.keep(tensor);
+      keepAll(step.states);
       tf.dispose([...tensors["states"]!]);
       const { logits, attention, states } = step;
       return { logits, attention, state: { tensors: { ...tensors, states }, rows } };
@@ -121,19 +118,17 @@ export class Gnmt implements Seq2SeqModel {
   }
 
   gatherState(state: DecodeState, rows: Int32Array): DecodeState {
-    const { sentences, ...others } = state.rows;
-    const chosen = rows.map((row) => sentences[row]!);
     const memory = state.tensors["memory"]!;
     const states = tf.tidy(() => {
       const places = tf.tensor1d(rows, "int32");
       return state.tensors["states"]!.map((tensor) => tf.keep(tf.gather(tensor, places)));
     });
     tf.dispose([...state.tensors["states"]!]);
-    return { tensors: { memory, states }, rows: { ...others, sentences: chosen } };
+    return { tensors: { memory, states }, rows: gatherRows(state.rows, rows) };
   }
 
   disposeState(state: DecodeState): void {
-    for (const tensors of Object.values(state.tensors)) tf.dispose([...tensors]);
+    disposeTensors(state);
   }
 
   dispose(): void {

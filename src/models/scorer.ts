@@ -67,16 +67,7 @@ function eagerScorer(model: Seq2SeqModel, pass: Pass): TopScorer {
     const step = withTensors([tf.tensor1d(ids, "int32")], ([previous]) =>
       model.step(previous as tf.Tensor1D, state, pass),
     );
-    try {
-      tf.engine().startScope();
-      return { result: read(step.logits), state: step.state };
-    } catch (error) {
-      model.disposeState(step.state);
-      throw error;
-    } finally {
-      tf.engine().endScope();
-      step.logits.dispose();
-    }
+    return readStep(model, step, [step.logits], () => read(step.logits));
   };
   return {
     vocabSize: model.targetVocabSize,
@@ -114,19 +105,34 @@ function attendedStep(
       model.stepAttended!(previous as tf.Tensor1D, state, pass),
     );
     const { logits, attention } = step;
-    try {
-      tf.engine().startScope();
-      const best = readCandidates(topCandidates(logits, scoring, size), ids.length);
-      const weights = Float32Array.from(attention.dataSync());
-      return { best, attention: weights, time: attention.shape[1], state: step.state };
-    } catch (error) {
-      model.disposeState(step.state);
-      throw error;
-    } finally {
-      tf.engine().endScope();
-      tf.dispose([logits, attention]);
-    }
+    const { result, state: next } = readStep(model, step, [logits, attention], () => ({
+      best: readCandidates(topCandidates(logits, scoring, size), ids.length),
+      attention: Float32Array.from(attention.dataSync()),
+    }));
+    return { ...result, time: attention.shape[1], state: next };
   };
+}
+
+/**
+ * Makes arrays of a step's tensors, which it frees.
+ * @throws what `read` throws, once the step's state is freed too
+ */
+function readStep<T>(
+  model: Seq2SeqModel,
+  { state }: { readonly state: DecodeState },
+  tensors: readonly tf.Tensor[],
+  read: () => T,
+): { result: T; state: DecodeState } {
+  try {
+    tf.engine().startScope();
+    return { result: read(), state };
+  } catch (error) {
+    model.disposeState(state);
+    throw error;
+  } finally {
+    tf.engine().endScope();
+    tf.dispose([...tensors]);
+  }
 }
 
 function withTensors<T>(tensors: tf.Tensor[], use: (tensors: tf.Tensor[]) => T): T {

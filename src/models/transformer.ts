@@ -10,6 +10,8 @@ import type { QuantConfig } from "../quant/config.ts";
 import type { Pass } from "../quant/pass.ts";
 import { QuantPolicy } from "../quant/policy.ts";
 import type { BlockStep, StepsInBlocks } from "./block-step.ts";
+import { builtVariables } from "./built-variables.ts";
+import { disposeTensors, keepAll } from "./kept-tensors.ts";
 import { shortPath } from "./layer-paths.ts";
 import type { DecodeState, ModelArgs, Seq2SeqModel } from "./model.ts";
 import { firstRows, gatherRows, rowsAfterStep, type StateRows } from "./state-rows.ts";
@@ -58,13 +60,7 @@ export class Transformer implements Seq2SeqModel {
       mostSteps: positions?.isTable === true ? positions.maxPositions : Infinity,
       step: (step, pass) => this.#stepInBlocks(step, pass),
     };
-    this.variables = new Map(this.layers().flatMap((layer) => [...layer.namedVariables()]));
-    try {
-      policy.assertAllMatched();
-    } catch (error) {
-      this.dispose();
-      throw error;
-    }
+    this.variables = builtVariables(this, policy);
   }
 
   layers(): readonly QuantLayer[] {
@@ -130,7 +126,7 @@ export class Transformer implements Seq2SeqModel {
   }
 
   disposeState(state: DecodeState): void {
-    for (const tensors of Object.values(state.tensors)) tf.dispose([...tensors]);
+    disposeTensors(state);
   }
 
   dispose(): void {
@@ -160,9 +156,4 @@ export class Transformer implements Seq2SeqModel {
       ancestors: tf.tensor2d(ancestors, [sentences.length, time], "int32"),
     };
   }
-}
-
-/** Keeps tensors beyond the caller's tidy, until they are disposed with their state. */
-function keepAll(tensors: readonly tf.Tensor[]): void {
-  for (const tensor of tensors) tf.keep(tensor);
 }

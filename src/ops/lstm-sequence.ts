@@ -1,5 +1,6 @@
 /** A layer of an LSTM over a whole sequence, in one operation with a hand-written gradient. */
 import * as tf from "@tensorflow/tfjs";
+import { LSTM_GATES } from "../core/lstm.ts";
 import type { Rounding } from "../core/qtype.ts";
 import { fakeQuant, type FakeQuantSpec } from "./fake-quant.ts";
 import { sigmoid, tanh } from "./gate-activations.ts";
@@ -7,7 +8,7 @@ import { hasKernel, type KernelAttributes, runKernel, withGradientOfMany } from 
 import { timeSteps } from "./time-steps.ts";
 
 /** Places of a cell that may be quantized, in the order of their clips: the gate sums and states. */
-export const LSTM_SITES = ["i", "f", "g", "o", "cell", "hidden"] as const;
+export const LSTM_SITES = [...LSTM_GATES, "cell", "hidden"] as const;
 
 /** One of {@link LSTM_SITES}. */
 export type LstmSite = (typeof LSTM_SITES)[number];

@@ -46,6 +46,11 @@ export class QuantPolicy {
     }));
   }
 
+  /** Whether recurrent layers round the result of every operation, as Distiller's do. */
+  get roundsEach(): boolean {
+    return this.config?.compat === "distiller-2019";
+  }
+
   /**
    * Settings of one quantizer, or null where it stays float.
    * @param path full name of the quantizer, such as `…/ffn/dense1/kernel`

@@ -1,6 +1,7 @@
 /** Normalised additive attention over integer codes. */
 import { add, multiplyScalar } from "../../core/elementwise.ts";
 import { tanh32 } from "../../core/gate-activations.ts";
+import { scaleAccumulator } from "../../core/integer-product.ts";
 import { DoubleLanes } from "../../core/lane-sum.ts";
 import { maskedSoftmax } from "../../core/softmax.ts";
 import type { ActivationQuantizer, Coded } from "./coded.ts";
@@ -111,8 +112,8 @@ function contextOf(
   }
   const { quantizer: left } = attention;
   trace.onProduct?.({ product: `${path}/context_matmul`, left, right: values.quantizer, sums });
-  const context = Float32Array.from(sums);
-  return multiplyScalar(context, Math.fround(attention.scale) * Math.fround(values.scale), context);
+  const scales = { scaleA: attention.scale, scaleB: Float32Array.of(values.scale), bias: null };
+  return scaleAccumulator(sums, units, scales);
 }
 
 function row(x: Float32Array, index: number, width: number): Float32Array {

@@ -1,12 +1,12 @@
 /** An int8 export of GNMT as the layers of the reference executor. */
-import { FormatError } from "../../errors.ts";
+import { LSTM_GATES, type LstmGate } from "../../core/lstm.ts";
 import type { Int8Model, Int8Weight } from "../../formats/int8-model.ts";
-import type { JsonValue } from "../../formats/json.ts";
 import type { QuantizationRecord } from "../../formats/quantization-json.ts";
 import type { BahdanauWeights } from "./bahdanau.ts";
 import type { ActivationQuantizer } from "./coded.ts";
 import { ExportParts } from "./export-parts.ts";
-import { type Gate, GATES, type LstmWeights } from "./lstm.ts";
+import type { LstmWeights } from "./lstm.ts";
+import { countOf } from "./parameters.ts";
 import type { Linear } from "./product.ts";
 
 /** Everything that the executor computes with. */
@@ -36,8 +36,8 @@ const ROOT = "SequenceToSequence";
  */
 export function gnmtWeights(model: Int8Model): GnmtWeights {
   const { params } = model.record.model;
-  const units = count(params, "hidden_size");
-  const layers = count(params, "num_layers");
+  const units = countOf(params, "hidden_size");
+  const layers = countOf(params, "num_layers");
   const parts = new ExportParts(model);
   const { vocabulary } = model.record;
   const shares = params["share_embedding"] !== false;
@@ -79,11 +79,11 @@ function lstmWeights(
 ): LstmWeights {
   const input = parts.quantizer(`${path}/fc_gate_x/input`);
   const hidden = parts.quantizer(`${path}/eltwisemult_hidden/output`);
-  const gates = GATES.map((gate) => [gate, parts.quantizer(`${path}/act_${gate}/input`)]);
+  const gates = LSTM_GATES.map((gate) => [gate, parts.quantizer(`${path}/act_${gate}/input`)]);
   return {
     units,
     input,
-    gates: Object.fromEntries(gates) as Record<Gate, ActivationQuantizer>,
+    gates: Object.fromEntries(gates) as Record<LstmGate, ActivationQuantizer>,
     cell: parts.quantizer(`${path}/eltwiseadd_cell/output`),
     hidden,
     fcGateX: parts.linear(`${path}/fc_gate_x`, [inputs, 4 * units], input),
@@ -113,13 +113,4 @@ function bahdanauWeights(
 
 function indices(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
-}
-
-function count(params: Readonly<Record<string, JsonValue>>, key: string): number {
-  const value = params[key];
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
-  throw new FormatError(
-    `quantization.json, model parameter "${key}": expected an integer from 1, received ` +
-      `${JSON.stringify(value ?? null)}. Export the model again.`,
-  );
 }

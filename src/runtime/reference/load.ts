@@ -1,9 +1,9 @@
 /** An int8 export as an executor. */
-import { FormatError } from "../../errors.ts";
 import { type Int8Model, parseInt8Model } from "../../formats/int8-model.ts";
 import type { ReferenceExecutor } from "./executor.ts";
 import { ReferenceGnmt } from "./gnmt.ts";
 import { gnmtWeights } from "./gnmt-load.ts";
+import { unfit } from "./parameters.ts";
 import { ReferenceTransformer } from "./transformer.ts";
 import { transformerWeights } from "./transformer-load.ts";
 
@@ -29,11 +29,7 @@ export function loadReference(
   const model = parseInt8Model(tensors, quantization, where);
   const { class: className } = model.record.model;
   if (!Object.hasOwn(EXECUTORS, className)) {
-    throw new FormatError(
-      `quantization.json, model parameter "model.class": expected ` +
-        `${Object.keys(EXECUTORS).join(" or ")}, received ${JSON.stringify(className)}. ` +
-        `Export a model that the reference executor knows.`,
-    );
+    throw unfit("model.class", Object.keys(EXECUTORS).join(" or "), className);
   }
   return EXECUTORS[className as keyof typeof EXECUTORS](model);
 }

@@ -1,20 +1,17 @@
 /** One layer of an LSTM over integer codes. */
 import { add, multiply } from "../../core/elementwise.ts";
 import { sigmoid32, tanh32 } from "../../core/gate-activations.ts";
+import { LSTM_GATES, type LstmGate } from "../../core/lstm.ts";
 import type { ActivationQuantizer, Coded } from "./coded.ts";
 import { valuesOf } from "./layers.ts";
 import { linear, type Linear } from "./product.ts";
 import type { Trace } from "./trace.ts";
 
-/** The quarters of the gate sums, in order. */
-export const GATES = ["i", "f", "g", "o"] as const;
-export type Gate = (typeof GATES)[number];
-
 /** The products and quantizers of a cell. */
 export interface LstmWeights {
   readonly units: number;
   readonly input: ActivationQuantizer;
-  readonly gates: Readonly<Record<Gate, ActivationQuantizer>>;
+  readonly gates: Readonly<Record<LstmGate, ActivationQuantizer>>;
   readonly cell: ActivationQuantizer;
   readonly hidden: ActivationQuantizer;
   readonly fcGateX: Linear;
@@ -69,7 +66,7 @@ function lstmStep(
   // A product with zeros is 0: what is left is the bias.
   const recurrent = state === null ? fcGateH.bias! : linear(state.hidden, fcGateH, trace);
   const sums = add(gates, recurrent, new Float32Array(4 * units));
-  const [i, f, g, o] = GATES.map((gate, at) => {
+  const [i, f, g, o] = LSTM_GATES.map((gate, at) => {
     const sum = sums.subarray(at * units, (at + 1) * units);
     const rounded = valuesOf(weights.gates[gate].apply(sum, trace));
     return rounded.map(gate === "g" ? tanh32 : sigmoid32);

@@ -31,8 +31,7 @@ export interface TransformerParameters {
 type Params = Readonly<Record<string, JsonValue>>;
 
 /** @throws {FormatError} if a parameter is missing, or asks for what the executor does not have */
-export function transformerParameters(className: string, params: Params): TransformerParameters {
-  if (className !== "Transformer") throw unfit("model.class", `"Transformer"`, className);
+export function transformerParameters(params: Params): TransformerParameters {
   const shareSourceTarget = flag(params, "modality.share_source_target_embedding");
   const monotonic = flag(params, "encoder.attention_monotonic");
   const encoder = { ...stack(params, "encoder"), causal: monotonic };
@@ -53,8 +52,8 @@ export function transformerParameters(className: string, params: Params): Transf
 function stack(params: Params, name: string): Omit<StackParameters, "causal"> {
   const activation = params[`${name}.ffn_activation`] ?? "relu";
   if (activation !== "relu") throw unfit(`${name}.ffn_activation`, `"relu"`, activation);
-  const dim = count(params, `${name}.hidden_size`);
-  const numHeads = count(params, `${name}.num_attention_heads`);
+  const dim = countOf(params, `${name}.hidden_size`);
+  const numHeads = countOf(params, `${name}.num_attention_heads`);
   if (dim % numHeads !== 0) {
     throw unfit(`${name}.num_attention_heads`, `a divisor of ${dim}`, numHeads);
   }
@@ -63,16 +62,17 @@ function stack(params: Params, name: string): Omit<StackParameters, "causal"> {
     throw unfit(`${name}.layer_postprocess_epsilon`, "a positive number", epsilon);
   }
   return {
-    numLayers: count(params, `${name}.num_layers`),
+    numLayers: countOf(params, `${name}.num_layers`),
     dim,
-    filterSize: count(params, `${name}.filter_size`),
+    filterSize: countOf(params, `${name}.filter_size`),
     numHeads,
     postNormalize: flag(params, `${name}.post_normalize`),
     epsilon,
   };
 }
 
-function count(params: Params, key: string): number {
+/** A size among the parameters of any model. @throws {FormatError} if it is none */
+export function countOf(params: Params, key: string): number {
   const value = params[key];
   if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
   throw unfit(key, "an integer from 1", value);
@@ -94,10 +94,11 @@ function timingOf(params: Params, side: "source" | "target"): Timing {
   throw unfit(key, `"sinusoids", "emb" or null`, name);
 }
 
-function unfit(key: string, expected: string, received: JsonValue | undefined): FormatError {
+/** The error for a parameter that the executor cannot run. */
+export function unfit(key: string, expected: string, received: JsonValue | undefined): FormatError {
   return new FormatError(
     `quantization.json, model parameter "${key}": expected ${expected}, received ` +
       `${received === undefined ? "nothing" : JSON.stringify(received)}. ` +
-      `The reference executor runs NeurST's Transformer with ReLU; export such a model.`,
+      `The reference executor runs NeurST's Transformer with ReLU, and GNMT; export such a model.`,
   );
 }

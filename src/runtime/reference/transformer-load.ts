@@ -20,8 +20,7 @@ import type {
  * @throws {FormatError} if it holds no Transformer, or one whose products are not all quantized
  */
 export function transformerWeights(model: Int8Model): TransformerWeights {
-  const { class: className, params } = model.record.model;
-  const parameters = transformerParameters(className, params);
+  const parameters = transformerParameters(model.record.model.params);
   return new TransformerLoader(model, parameters).load();
 }
 
