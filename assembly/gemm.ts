@@ -227,9 +227,14 @@ function packElements(from: usize, ld: usize, i: i32, count: i32, out: usize): v
   }
 }
 
-/** The register tile over rows of a in place; where fewer than 5 are left the last one is repeated. */
-export function multiplyRows(
-  a: usize, lda: usize, mr: i32, b: usize, kc: i32, c: usize, ldc: usize, first: bool,
+/**
+ * The register tile over rows of a in place: 5 rows, or 4; where fewer are left the last one is repeated.
+ * @param isFive a constant, so that each caller has code without branches
+ */
+// @ts-ignore: decorator
+@inline
+function multiplyInPlace(
+  a: usize, lda: usize, mr: i32, b: usize, kc: i32, c: usize, ldc: usize, first: bool, isFive: bool,
 ): void {
   let a0 = a;
   let a1 = mr > 1 ? a0 + lda : a0;
@@ -245,7 +250,7 @@ export function multiplyRows(
     s10 = v128.load(c1); s11 = v128.load(c1, 16);
     s20 = v128.load(c2); s21 = v128.load(c2, 16);
     s30 = v128.load(c3); s31 = v128.load(c3, 16);
-    s40 = v128.load(c4); s41 = v128.load(c4, 16);
+    if (isFive) { s40 = v128.load(c4); s41 = v128.load(c4, 16); }
   }
   const end = b + ((<usize>kc) << 5);
   while (b < end) {
@@ -259,16 +264,33 @@ export function multiplyRows(
     s20 = f32x4.add(s20, f32x4.mul(x, b0)); s21 = f32x4.add(s21, f32x4.mul(x, b1));
     x = v128.load32_splat(a3);
     s30 = f32x4.add(s30, f32x4.mul(x, b0)); s31 = f32x4.add(s31, f32x4.mul(x, b1));
-    x = v128.load32_splat(a4);
-    s40 = f32x4.add(s40, f32x4.mul(x, b0)); s41 = f32x4.add(s41, f32x4.mul(x, b1));
-    a0 += 4; a1 += 4; a2 += 4; a3 += 4; a4 += 4;
+    if (isFive) {
+      x = v128.load32_splat(a4);
+      s40 = f32x4.add(s40, f32x4.mul(x, b0)); s41 = f32x4.add(s41, f32x4.mul(x, b1));
+      a4 += 4;
+    }
+    a0 += 4; a1 += 4; a2 += 4; a3 += 4;
     b += 32;
   }
   v128.store(c, s00); v128.store(c, s01, 16);
   v128.store(c1, s10); v128.store(c1, s11, 16);
   v128.store(c2, s20); v128.store(c2, s21, 16);
   v128.store(c3, s30); v128.store(c3, s31, 16);
-  v128.store(c4, s40); v128.store(c4, s41, 16);
+  if (isFive) { v128.store(c4, s40); v128.store(c4, s41, 16); }
+}
+
+/** The register tile of 5 × 8 over rows of a in place. */
+export function multiplyRows(
+  a: usize, lda: usize, mr: i32, b: usize, kc: i32, c: usize, ldc: usize, first: bool,
+): void {
+  multiplyInPlace(a, lda, mr, b, kc, c, ldc, first, true);
+}
+
+/** The register tile of 4 × 8 over rows of a in place. */
+export function multiplyFour(
+  a: usize, lda: usize, mr: i32, b: usize, kc: i32, c: usize, ldc: usize, first: bool,
+): void {
+  multiplyInPlace(a, lda, mr, b, kc, c, ldc, first, false);
 }
 
 /** Copies the part of a tile that lies in the result. */

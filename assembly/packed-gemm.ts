@@ -2,7 +2,7 @@
  * Matrix products of float32 whose right operand is packed once and multiplied often, by few rows at a
  * time: a step of a recurrent layer. Every element is summed as in gemm.ts.
  */
-import { copyTile, KC, multiplyRows, NR, packColumns, packRows } from "./gemm";
+import { copyTile, KC, multiplyFour, multiplyRows, NR, packColumns, packRows } from "./gemm";
 
 /** Bytes of a packed operand of k·n elements. */
 export function packedBytes(n: i32, k: i32): i32 {
@@ -53,43 +53,4 @@ export function packedProduct(
       packed += (<usize>kc) << 5;
     }
   }
-}
-
-/** A register tile of 4 × 8; where fewer than 4 rows are left the last one is repeated. */
-function multiplyFour(
-  a: usize, lda: usize, mr: i32, b: usize, kc: i32, c: usize, ldc: usize, first: bool,
-): void {
-  let a0 = a;
-  let a1 = mr > 1 ? a0 + lda : a0;
-  let a2 = mr > 2 ? a1 + lda : a1;
-  let a3 = mr > 3 ? a2 + lda : a2;
-  const c1 = c + ldc, c2 = c1 + ldc, c3 = c2 + ldc;
-  const zero = f32x4.splat(0);
-  let s00 = zero, s01 = zero, s10 = zero, s11 = zero;
-  let s20 = zero, s21 = zero, s30 = zero, s31 = zero;
-  if (!first) {
-    s00 = v128.load(c); s01 = v128.load(c, 16);
-    s10 = v128.load(c1); s11 = v128.load(c1, 16);
-    s20 = v128.load(c2); s21 = v128.load(c2, 16);
-    s30 = v128.load(c3); s31 = v128.load(c3, 16);
-  }
-  const end = b + ((<usize>kc) << 5);
-  while (b < end) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    let x = v128.load32_splat(a0);
-    s00 = f32x4.add(s00, f32x4.mul(x, b0)); s01 = f32x4.add(s01, f32x4.mul(x, b1));
-    x = v128.load32_splat(a1);
-    s10 = f32x4.add(s10, f32x4.mul(x, b0)); s11 = f32x4.add(s11, f32x4.mul(x, b1));
-    x = v128.load32_splat(a2);
-    s20 = f32x4.add(s20, f32x4.mul(x, b0)); s21 = f32x4.add(s21, f32x4.mul(x, b1));
-    x = v128.load32_splat(a3);
-    s30 = f32x4.add(s30, f32x4.mul(x, b0)); s31 = f32x4.add(s31, f32x4.mul(x, b1));
-    a0 += 4; a1 += 4; a2 += 4; a3 += 4;
-    b += 32;
-  }
-  v128.store(c, s00); v128.store(c, s01, 16);
-  v128.store(c1, s10); v128.store(c1, s11, 16);
-  v128.store(c2, s20); v128.store(c2, s21, 16);
-  v128.store(c3, s30); v128.store(c3, s31, 16);
 }
