@@ -73,7 +73,8 @@ export function valuesOf<T extends tf.Tensor>(x: T, pass: Pass): T {
 function report(a: tf.Tensor, b: tf.Tensor, { name, pass }: ProductOptions): Operands {
   const left = pass.grids.get(a.dataId) ?? null;
   const right = pass.grids.get(b.dataId) ?? null;
-  pass.onProduct?.({ product: name, left, right });
+  const positions = pass.positions ?? null;
+  pass.onProduct?.({ product: name, left, right, a, b, positions });
   return { left, right };
 }
 

@@ -10,11 +10,41 @@ const clip = z.number().positive();
 const rounding = z.enum(["half_even", "half_up"]);
 
 /** Other tools whose placement or gradient rules may be followed. */
-const QUANT_COMPATS = ["none", "neurst", "distiller-2019"] as const;
+const QUANT_COMPATS = ["none", "neurst", "distiller-2019", "distiller-2020"] as const;
+
+/**
+ * Which codes a range is spread over. `symmetric`: −t … t−1 around an exact zero, scale c/(t−1);
+ * `symmetric_restricted`: −(t−1) … t−1; `asymmetric_signed` and `asymmetric_unsigned`: −t … t−1 and
+ * 0 … 2t−1 with a zero point, for ranges that are not centred. t = 2^(bits−1).
+ */
+export const QUANT_MODES = [
+  ...(["symmetric", "symmetric_restricted"] as const),
+  ...(["asymmetric_signed", "asymmetric_unsigned"] as const),
+] as const;
+/** One of {@link QUANT_MODES}. */
+export type QuantMode = (typeof QUANT_MODES)[number];
+
+/**
+ * How a range follows from the statistics of a tensor; see `range-methods.ts`. `none`: from the
+ * smallest to the largest value.
+ */
+export const CLIP_METHODS = [
+  ...(["none", "avg", "n_std", "gauss", "laplace", "percentile", "mse", "kl"] as const),
+] as const;
+/** One of {@link CLIP_METHODS}. */
+export type ClipMethod = (typeof CLIP_METHODS)[number];
 
 const overridable = {
   quant_weight_bits: bits.optional().describe("bits of weights, 2 to 8 [default: quant_bits]"),
-  quant_act_bits: bits.optional().describe("bits of activations, 2 to 8 [default: quant_bits]"),
+  quant_act_bits: z
+    .int()
+    .min(2)
+    .max(16)
+    .optional()
+    .describe(
+      "bits of activations, 2 to 8, or to 16 where overrides name values that enter no product " +
+        "[default: quant_bits]",
+    ),
   quant_weight_clip_max: clip
     .optional()
     .describe("initial clip of every weight [default: the largest absolute value]"),
@@ -28,6 +58,55 @@ const overridable = {
     .max(16)
     .optional()
     .describe("bits of the cell states of LSTMs, which enter no product, 2 to 16 [default: 16]"),
+  quant_weight_mode: z
+    .enum(QUANT_MODES)
+    .optional()
+    .describe("codes of weights; all but symmetric are for post-training [default: symmetric]"),
+  quant_act_mode: z
+    .enum(QUANT_MODES)
+    .optional()
+    .describe("codes of activations; all but symmetric are for post-training [default: symmetric]"),
+  quant_weight_clip: z
+    .enum(CLIP_METHODS)
+    .optional()
+    .describe("post-training: how the range of weights is chosen [default: none]"),
+  quant_act_clip: z
+    .enum(CLIP_METHODS)
+    .optional()
+    .describe(
+      "post-training: how ranges of activations follow from statistics [default: mse; none under " +
+        "distiller-2019 and distiller-2020]",
+    ),
+  quant_clip_n_stds: z
+    .number()
+    .positive()
+    .optional()
+    .describe("post-training: standard deviations that n_std keeps on each side of the mean"),
+  quant_clip_half_range: z
+    .boolean()
+    .optional()
+    .describe("post-training: gauss and laplace for values of one sign [default: false]"),
+  quant_net_aware: z
+    .boolean()
+    .optional()
+    .describe(
+      "post-training: no range is wider than what the next sigmoid, tanh or relu can tell apart " +
+        "[default: true]",
+    ),
+  quant_dynamic: z
+    .boolean()
+    .optional()
+    .describe("post-training: activations take their ranges from the live tensor [default: false]"),
+  quant_scale_approx_mult_bits: z
+    .int()
+    .min(1)
+    .max(31)
+    .optional()
+    .describe("post-training: scales become integers of this many bits times a power of two"),
+  quant_float_bits: z
+    .literal([16, 32])
+    .optional()
+    .describe("post-training: what matches computes in floats of this many bits"),
 };
 
 const overrideSchema = z.strictObject({
@@ -64,8 +143,9 @@ export const quantParamsSchema = z.strictObject({
     .enum(QUANT_COMPATS)
     .default("none")
     .describe(
-      "neurst: a clip at or below zero receives no gradient, as in TensorFlow; distiller-2019: " +
-        "recurrent layers round after each of their operations",
+      "neurst: a clip at or below zero receives no gradient, as in TensorFlow; distiller-2019 and " +
+        "distiller-2020: recurrent layers round after each of their operations, biases are int32, " +
+        "and symmetric scales are 127/max or 127.5/max at 8 bits",
     ),
   overrides: z
     .array(overrideSchema)
@@ -86,6 +166,20 @@ export interface QuantConfig {
   readonly weightClipMax: number | null;
   readonly actClipMax: number | null;
   readonly perChannel: boolean;
+  readonly weightMode: QuantMode;
+  readonly actMode: QuantMode;
+  readonly weightClip: ClipMethod;
+  readonly actClip: ClipMethod;
+  /** What n_std needs, or null. */
+  readonly clipNStds: number | null;
+  readonly clipHalfRange: boolean;
+  readonly netAware: boolean;
+  /** Whether activations take their ranges from the live tensor. */
+  readonly dynamic: boolean;
+  /** Bits of the integer factors that stand for scales, or null for float32 scales. */
+  readonly scaleApproxMultBits: number | null;
+  /** 16 or 32 computes in floats instead of integers; null: integers. */
+  readonly floatBits: 16 | 32 | null;
   readonly rounding: "half_even" | "half_up";
   readonly clipLearningRate: number;
   readonly calibrateBatches: number;
@@ -114,6 +208,16 @@ export function resolveQuantConfig(params: unknown): QuantConfig {
     weightClipMax: p.quant_weight_clip_max ?? null,
     actClipMax: p.quant_act_clip_max ?? null,
     perChannel: p.quant_per_channel ?? false,
+    weightMode: p.quant_weight_mode ?? "symmetric",
+    actMode: p.quant_act_mode ?? "symmetric",
+    weightClip: p.quant_weight_clip ?? "none",
+    actClip: p.quant_act_clip ?? (followsDistiller(p.quant_compat) ? "none" : "mse"),
+    clipNStds: p.quant_clip_n_stds ?? null,
+    clipHalfRange: p.quant_clip_half_range ?? false,
+    netAware: p.quant_net_aware ?? true,
+    dynamic: p.quant_dynamic ?? false,
+    scaleApproxMultBits: p.quant_scale_approx_mult_bits ?? null,
+    floatBits: p.quant_float_bits ?? null,
     rounding: p.quant_rounding ?? "half_even",
     clipLearningRate: p.quant_clip_lr,
     calibrateBatches: p.quant_calibrate_batches,
@@ -126,7 +230,12 @@ export function resolveQuantConfig(params: unknown): QuantConfig {
 
 /** The published placement rounds every result to the bits of activations. */
 function defaultCellBits(compat: QuantConfig["compat"], actBits: number): number {
-  return compat === "distiller-2019" ? actBits : 16;
+  return followsDistiller(compat) ? actBits : 16;
+}
+
+/** Whether operations are rounded, and scales made, as by one of Distiller's generations. */
+export function followsDistiller(compat: QuantConfig["compat"]): boolean {
+  return compat === "distiller-2019" || compat === "distiller-2020";
 }
 
 function quantParamsError(error: z.ZodError, params: unknown): ConfigError | UnknownNameError {
@@ -160,9 +269,40 @@ export function toQuantParams(config: QuantConfig): QuantParamsInput {
     quant_clip_lr: config.clipLearningRate,
     quant_calibrate_batches: config.calibrateBatches,
     quant_compat: config.compat,
+    ...postTrainingParams(config),
     overrides: config.overrides.map((override) => ({ ...override })),
   };
 }
+
+/** The settings of post-training quantization that are not at their defaults. */
+function postTrainingParams(config: QuantConfig): Partial<QuantParamsInput> {
+  const all: Partial<QuantParamsInput> = {
+    quant_weight_mode: config.weightMode,
+    quant_act_mode: config.actMode,
+    quant_weight_clip: config.weightClip,
+    quant_act_clip: config.actClip,
+    quant_clip_half_range: config.clipHalfRange,
+    quant_net_aware: config.netAware,
+    quant_dynamic: config.dynamic,
+    quant_clip_n_stds: config.clipNStds ?? undefined,
+    quant_scale_approx_mult_bits: config.scaleApproxMultBits ?? undefined,
+    quant_float_bits: config.floatBits ?? undefined,
+  };
+  const isDefault = ([key, value]: [string, unknown]): boolean =>
+    key === "quant_act_clip"
+      ? value === (followsDistiller(config.compat) ? "none" : "mse")
+      : value === POST_TRAINING_DEFAULTS[key];
+  return Object.fromEntries(Object.entries(all).filter((entry) => !isDefault(entry)));
+}
+
+const POST_TRAINING_DEFAULTS: Readonly<Record<string, unknown>> = {
+  quant_weight_mode: "symmetric",
+  quant_act_mode: "symmetric",
+  quant_weight_clip: "none",
+  quant_clip_half_range: false,
+  quant_net_aware: true,
+  quant_dynamic: false,
+};
 
 /**
  * A configuration as a layer's `getConfig` returns it: `quant_params` as JSON text. The host

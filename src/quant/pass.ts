@@ -26,6 +26,30 @@ export interface TensorGrid {
   readonly weight: QuantizedWeight | null;
 }
 
+/**
+ * Which positions of the tensors at a place of a model are real. A mask of rank r covers the first r
+ * axes of a tensor, or its first axis alone where that is the mask's axes in one (rows); axes of size 1
+ * stand for every position.
+ */
+export interface Positions {
+  /** float32, 1 where real and 0 on padding; owned by the pass or its tidy. */
+  readonly mask: tf.Tensor;
+  /** How many of the mask's axes tell samples apart: averages of extremes are means over samples. */
+  readonly sampleAxes: number;
+}
+
+/** An operation of a layer as it ran, before its result is quantized. */
+export interface OperationRecord {
+  /** Path of the layer, or of the layer and the operation's name in it, such as `…/attn/softmax_att`. */
+  readonly operation: string;
+  /** Inputs by their number, on whatever grid they lie; valid during the call only. */
+  readonly inputs: ReadonlyMap<number, tf.Tensor>;
+  /** Null where only inputs are reported. */
+  readonly output: tf.Tensor | null;
+  /** Real positions of the output and of inputs of its shape; null: all. */
+  readonly positions: Positions | null;
+}
+
 /** One matrix product as it ran: a row of the placement report. */
 export interface ProductRecord {
   /** Path of the layer and the product's name in it, such as `…/self_attention/scores`. */
@@ -33,6 +57,11 @@ export interface ProductRecord {
   /** The grid of each operand, or null where it is float. */
   readonly left: TensorGrid | null;
   readonly right: TensorGrid | null;
+  /** The operands themselves, valid during the call only. */
+  readonly a: tf.Tensor;
+  readonly b: tf.Tensor;
+  /** Real positions of a; null: all. */
+  readonly positions: Positions | null;
 }
 
 /** Where the random numbers of dropout come from: one stream for each site of one step. */
@@ -70,8 +99,12 @@ export interface Pass {
   readonly tables: Map<string, tf.Tensor>;
   /** Grids of the quantized tensors of this pass, by data id: a clone's too, not a reshaped tensor's. */
   readonly grids: WeakMap<object, TensorGrid>;
+  /** Which positions are real where layers run now; null: all, or nobody asks. */
+  readonly positions?: Positions | null | undefined;
   /** Sees each activation just before it is quantized: calibration. */
   readonly observe?: ((quantizer: string, x: tf.Tensor) => void) | undefined;
+  /** Sees the inputs and the result of each operation: statistics. */
+  readonly onOperation?: ((record: OperationRecord) => void) | undefined;
   /** True leaves weights and activations float, while `observe` collects ranges. */
   readonly skipQuantization?: boolean | undefined;
   /** Sees each product: the placement report. */
@@ -103,13 +136,13 @@ export function createPass(options: PassOptions = {}): Pass {
 
 /** Whether somebody wants to see single operations of the pass, or unquantized values. */
 export function isWatched(pass: Pass): boolean {
-  const watcher = pass.observe ?? pass.onCodes ?? pass.onProduct;
+  const watcher = pass.observe ?? pass.onCodes ?? pass.onProduct ?? pass.onOperation;
   return watcher !== undefined || pass.skipQuantization === true;
 }
 
 /** The same pass for what its watchers have seen before. */
 export function unwatched(pass: Pass): Pass {
-  return { ...pass, observe: undefined, onCodes: undefined };
+  return { ...pass, observe: undefined, onCodes: undefined, onOperation: undefined };
 }
 
 /** Disposes the quantized weights, scales and tables that a pass has kept. */

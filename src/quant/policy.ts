@@ -1,6 +1,12 @@
 /** Which settings each quantizer of a model gets: the model's own, changed by glob overrides. */
 import { ConfigError, nearestName } from "../errors.ts";
-import type { QuantConfig, QuantOverride } from "./config.ts";
+import {
+  type ClipMethod,
+  followsDistiller,
+  type QuantConfig,
+  type QuantMode,
+  type QuantOverride,
+} from "./config.ts";
 
 /** Settings of one quantizer. */
 export interface LayerQuantSettings {
@@ -11,6 +17,16 @@ export interface LayerQuantSettings {
   readonly weightClipMax: number | null;
   readonly actClipMax: number | null;
   readonly perChannel: boolean;
+  readonly weightMode: QuantMode;
+  readonly actMode: QuantMode;
+  readonly weightClip: ClipMethod;
+  readonly actClip: ClipMethod;
+  readonly clipNStds: number | null;
+  readonly clipHalfRange: boolean;
+  readonly netAware: boolean;
+  readonly dynamic: boolean;
+  readonly scaleApproxMultBits: number | null;
+  readonly floatBits: 16 | 32 | null;
   readonly rounding: QuantConfig["rounding"];
   readonly compat: QuantConfig["compat"];
   readonly weightClipL2: number;
@@ -48,7 +64,7 @@ export class QuantPolicy {
 
   /** Whether recurrent layers round the result of every operation, as Distiller's do. */
   get roundsEach(): boolean {
-    return this.config?.compat === "distiller-2019";
+    return this.config !== null && followsDistiller(this.config.compat);
   }
 
   /**
@@ -129,6 +145,16 @@ function applyOverrides(
     weightClipMax: first("quant_weight_clip_max") ?? config.weightClipMax,
     actClipMax: first("quant_act_clip_max") ?? config.actClipMax,
     perChannel: first("quant_per_channel") ?? config.perChannel,
+    weightMode: first("quant_weight_mode") ?? config.weightMode,
+    actMode: first("quant_act_mode") ?? config.actMode,
+    weightClip: first("quant_weight_clip") ?? config.weightClip,
+    actClip: first("quant_act_clip") ?? config.actClip,
+    clipNStds: first("quant_clip_n_stds") ?? config.clipNStds,
+    clipHalfRange: first("quant_clip_half_range") ?? config.clipHalfRange,
+    netAware: first("quant_net_aware") ?? config.netAware,
+    dynamic: first("quant_dynamic") ?? config.dynamic,
+    scaleApproxMultBits: first("quant_scale_approx_mult_bits") ?? config.scaleApproxMultBits,
+    floatBits: first("quant_float_bits") ?? config.floatBits,
     rounding: config.rounding,
     compat: config.compat,
     weightClipL2: config.weightClipL2,
