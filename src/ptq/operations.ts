@@ -1,6 +1,5 @@
 /** The operations of a model by the names that Distiller gives them. */
 import { nearestName } from "../errors.ts";
-import type { QuantLayer } from "../layers/quant-layer.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 
@@ -67,7 +66,3 @@ function operation(path: string, quantizers: Operation["quantizers"]): Operation
   return { path, names: [dotted, ...others], quantizers };
 }
 
-/** Class name of a layer, as treatments and plans know it. */
-export function layerClassOf(layer: QuantLayer): string {
-  return layer.getClassName();
-}

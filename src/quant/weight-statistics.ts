@@ -32,7 +32,8 @@ export function weightStatistics(
   }
   const channels = channelsOf(values, shape, channelAxis);
   if (perChannel) return channels.map((channel) => statisticsOfValues([channel], shape));
-  return [statisticsOfValues(channels, shape)];
+  // Of channels of one value each, averages of extremes would say nothing.
+  return [statisticsOfValues(channels.length === values.length ? [values] : channels, shape)];
 }
 
 /** The values of each channel. */
