@@ -6,10 +6,7 @@ import { QUANT_MODES } from "../core/qtype.ts";
 import { nearestOperation, type Operation } from "./operations.ts";
 
 const bits = z.int().min(2).nullable();
-const clipMode = z.preprocess(
-  lastPart,
-  z.enum(["none", "avg", "n_std", "gauss", "laplace"]),
-);
+const clipMode = z.preprocess(lastPart, z.enum(["none", "avg", "n_std", "gauss", "laplace"]));
 const quantMode = z.preprocess(lastPart, z.enum(QUANT_MODES));
 
 /** Names of Python's enumerations: `ClipMode.AVG` and `AVG` alike. */
@@ -33,7 +30,10 @@ const settingsSchema = z.strictObject({
   per_channel_wts: z.boolean().optional(),
   scale_approx_mult_bits: z.int().min(1).max(31).nullable().optional(),
   fp16: z.boolean().optional(),
-  fpq_module: z.preprocess((v) => (v === null ? undefined : Number(v)), z.literal([16, 32, 64]).optional()),
+  fpq_module: z.preprocess(
+    (v) => (v === null ? undefined : Number(v)),
+    z.literal([16, 32, 64]).optional(),
+  ),
   fake: z.boolean().optional(),
   input_overrides: z.unknown().optional(),
   inputs_quant_auto_fallback: z.boolean().optional(),

@@ -65,4 +65,3 @@ function operation(path: string, quantizers: Operation["quantizers"]): Operation
   );
   return { path, names: [dotted, ...others], quantizers };
 }
-

@@ -47,6 +47,8 @@ export interface PlanEntry {
   readonly grids: readonly RangeGrid[];
   /** What was seen of the activation; null for weights and where nothing was. */
   readonly statistics: TensorStatistics | null;
+  /** Beyond which its reader tells nothing apart; null where all matters. */
+  readonly limit: ValueRange | null;
 }
 
 /** A plan, and what stays float. */
@@ -77,27 +79,50 @@ export function statisticsFor(
   );
 }
 
+/** What a plan is made from. */
+export interface PlanSources {
+  /** Null: every activation takes its range from the live tensor. */
+  readonly statistics: ModelStatistics | null;
+  /** Float weights by checkpoint name. */
+  readonly weights: ReadonlyMap<string, tf.Variable>;
+}
+
 /**
- * The plan of a quantized model whose weights are there and whose ranges are not yet.
- * @param statistics null: every activation takes its range from the live tensor
+ * The plan of a quantized model, whose own weights and ranges need not be set yet.
  * @throws {ConfigError} where statistics lack what a method needs
  */
-export function planModel(model: Seq2SeqModel, statistics: ModelStatistics | null): QuantPlan {
+export function planModel(model: Seq2SeqModel, sources: PlanSources): QuantPlan {
   const layers = model.layers();
   const entries = layers.flatMap((layer) =>
     [...layer.quantizers].map(([name, quantizer]) =>
-      planQuantizer({ layer, name, quantizer, statistics, variables: model.variables }),
+      planQuantizer({ layer, name, quantizer, ...sources }),
     ),
   );
   return { entries, floats: floatPlaces(layers) };
 }
 
-interface PlanInputs {
+/** Short paths of the activations whose range neither the settings nor statistics tell. */
+export function pathsWithoutStatistics(
+  model: Seq2SeqModel,
+  statistics: ModelStatistics | null,
+): string[] {
+  return model.layers().flatMap((layer) =>
+    [...layer.quantizers.values()].flatMap(({ kind, path }) => {
+      const settings = layer.policy.for(path)!;
+      const isConstant = kind === "softmax" && !followsDistiller(settings.compat);
+      if (kind === "weight" || isConstant || settings.dynamic || settings.actClipMax !== null) {
+        return [];
+      }
+      const short = shortPath(path);
+      return statisticsFor(statistics, short) === null ? [short] : [];
+    }),
+  );
+}
+
+interface PlanInputs extends PlanSources {
   readonly layer: QuantLayer;
   readonly name: string;
   readonly quantizer: Quantizer;
-  readonly statistics: ModelStatistics | null;
-  readonly variables: ReadonlyMap<string, tf.Variable>;
 }
 
 function planQuantizer(inputs: PlanInputs): PlanEntry {
@@ -120,6 +145,7 @@ function planQuantizer(inputs: PlanInputs): PlanEntry {
     method: isWeight ? settings.weightClip : settings.actClip,
     source: choice.source,
     reason: [choice.reason, ...overrideReasons(layer, path)].join("; "),
+    limit: choice.limit ?? null,
     ranges: choice.ranges,
     grids: choice.ranges.map((range) => rangeGrid(spec, range)),
   };
@@ -129,16 +155,17 @@ interface Choice {
   readonly ranges: readonly ValueRange[];
   readonly source: RangeSource;
   readonly reason: string;
+  readonly limit?: ValueRange | null;
 }
 
 function weightRanges(
-  { layer, quantizer, variables }: PlanInputs,
+  { layer, quantizer, weights }: PlanInputs,
   settings: LayerQuantSettings,
   spec: RangeSpec,
 ): Choice {
   const { axis, path } = quantizer;
   const { weightClipMax: given, weightClip: method } = settings;
-  const weight = variables.get(path)!;
+  const weight = weights.get(path)!;
   const perChannel = axis !== null;
   const granularity = perChannel ? `per channel, axis ${axis}` : "per tensor";
   if (given !== null) {
@@ -175,7 +202,8 @@ function actRange(
   }
   const own = statisticsFor(statistics, path);
   if (settings.dynamic || own === null) {
-    const reason = own === null ? "no statistics: range of the live tensor" : "range of the live tensor";
+    const reason =
+      own === null ? "no statistics: range of the live tensor" : "range of the live tensor";
     return { ranges: [], source: "live", reason };
   }
   const limit = settings.netAware ? rangeLimit(layer, name) : null;
@@ -185,7 +213,8 @@ function actRange(
   });
   const within =
     limit === null ? "" : ` within ${limit.range.lo} … ${limit.range.hi} (${limit.reason})`;
-  return { ranges: [range], source: "statistics", reason: method + within };
+  const reason = method + within;
+  return { ranges: [range], source: "statistics", reason, limit: limit?.range ?? null };
 }
 
 function distillerOrNone(compat: LayerQuantSettings["compat"]): RangeSpec["compat"] {
@@ -202,6 +231,9 @@ function floatPlaces(layers: readonly QuantLayer[]): QuantPlan["floats"] {
   const floats = [...first.policy.decisions].filter(([, settings]) => settings === null);
   return floats.map(([path]) => {
     const [override] = first.policy.overridesOf(path).filter(({ enable }) => enable === false);
-    return { path, reason: override === undefined ? "not quantized" : `override ${override.match}` };
+    return {
+      path,
+      reason: override === undefined ? "not quantized" : `override ${override.match}`,
+    };
   });
 }

@@ -15,7 +15,10 @@ function labelOf({ name, role }: PlanEntry): string {
  * steps per unit, 1/scale of ours, and zero points are subtracted: −1 times ours.
  */
 export function printPlan(model: Seq2SeqModel, plan: QuantPlan): string {
-  const byLayer = Map.groupBy(plan.entries, ({ layer }) => layer);
+  const byLayer = new Map<string, PlanEntry[]>();
+  for (const entry of plan.entries) {
+    byLayer.set(entry.layer, [...(byLayer.get(entry.layer) ?? []), entry]);
+  }
   const floats = new Map(plan.floats.map(({ path, reason }) => [path, reason]));
   const layers = model.layers();
   const inner = new Set(layers.flatMap(({ sublayers }) => sublayers));

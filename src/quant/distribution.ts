@@ -44,7 +44,7 @@ export class Distribution {
   squaredError({ lowest, highest, scale }: GridSpan): number {
     const below = this.#cellOf(lowest);
     const above = this.#cellOf(highest);
-    const [counts, , ] = this.#sums;
+    const [counts, ,] = this.#sums;
     const inside = counts[above]! - counts[below]!;
     return (
       (inside * scale * scale) / 12 +

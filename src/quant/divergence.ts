@@ -18,9 +18,7 @@ export function divergenceRange({ extremes, distribution, spec }: RangeSearch): 
   const isSymmetric = isRelu || spec.mode.startsWith("symmetric");
   const levels = 2 ** (isSymmetric && !isRelu ? spec.bits - 1 : spec.bits);
   const { width } = distribution;
-  const counts = isSymmetric
-    ? distribution.magnitudes()
-    : distribution.counts;
+  const counts = isSymmetric ? distribution.magnitudes() : distribution.counts;
   const zero = isSymmetric ? 0 : counts.length / 2;
   const ends = isSymmetric ? { lo: 0, hi: isRelu ? hi : Math.max(-lo, hi) } : { lo, hi };
   let best = 1;

@@ -28,11 +28,46 @@ function distillerGrid(of: RangeSpec, record: TensorStatistics, method: RangeCho
 
 /** From a run of IntelLabs/distiller d859fc85, quantization/range_linear.py. */
 const PUBLISHED: Record<string, [sym8: number, sym4: number, asym: [number, number][]]> = {
-  none: [8.793103, 0.517241, [[14.166667, 78], [0.833333, 5]]],
-  avg: [15, 0.882353, [[26.771656, 101], [1.574803, 6]]],
-  n_std: [25.5, 1.5, [[31.875, 32], [1.875, 2]]],
-  gauss: [14.423077, 1.229508, [[16.262754, 111], [1.470588, 6]]],
-  laplace: [8.051785, 0.877706, [[8.594541, 119], [0.994036, 7]]],
+  none: [
+    8.793103,
+    0.517241,
+    [
+      [14.166667, 78],
+      [0.833333, 5],
+    ],
+  ],
+  avg: [
+    15,
+    0.882353,
+    [
+      [26.771656, 101],
+      [1.574803, 6],
+    ],
+  ],
+  n_std: [
+    25.5,
+    1.5,
+    [
+      [31.875, 32],
+      [1.875, 2],
+    ],
+  ],
+  gauss: [
+    14.423077,
+    1.229508,
+    [
+      [16.262754, 111],
+      [1.470588, 6],
+    ],
+  ],
+  laplace: [
+    8.051785,
+    0.877706,
+    [
+      [8.594541, 119],
+      [0.994036, 7],
+    ],
+  ],
 };
 
 describe("ranges of Distiller's clip modes", () => {
@@ -139,7 +174,9 @@ describe("what statistics lack", () => {
     const old = { ...RECORD, std: null, b: null };
     expect(() => chooseRange(old, choice("laplace", spec()))).toThrow(/none, avg, n_std, gauss\./);
     expect(() => chooseRange(old, choice("gauss", spec()))).toThrow(/use one of none, avg\./);
-    expect(() => chooseRange(RECORD, choice("n_std", spec(), { nStds: null }))).toThrow(ConfigError);
+    expect(() => chooseRange(RECORD, choice("n_std", spec(), { nStds: null }))).toThrow(
+      ConfigError,
+    );
   });
 });
 
@@ -234,9 +271,16 @@ describe("statistics of weights", () => {
 
   it("are those of each channel", () => {
     const channels = weightStatistics(weight, true);
-    expect(channels.map(({ min, max }) => [min, max])).toEqual([[1, 4], [-2, 5], [-6, 3]]);
+    expect(channels.map(({ min, max }) => [min, max])).toEqual([
+      [1, 4],
+      [-2, 5],
+      [-6, 3],
+    ]);
     const rows = weightStatistics({ ...weight, channelAxis: 0 }, true);
-    expect(rows.map(({ min, max }) => [min, max])).toEqual([[-2, 3], [-6, 5]]);
+    expect(rows.map(({ min, max }) => [min, max])).toEqual([
+      [-2, 3],
+      [-6, 5],
+    ]);
   });
 
   it("are refused for what is not finite", () => {
