@@ -1,5 +1,6 @@
 /** All loop kernels. */
 import { additiveScoresGradKernel, additiveScoresKernel } from "./loops/additive-scores-kernels.ts";
+import { affineQuantCodesKernel, affineQuantKernel } from "./loops/affine-quant-kernels.ts";
 import {
   attentionSoftmaxGradKernel,
   attentionSoftmaxKernel,
@@ -39,6 +40,8 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   adamKernel,
   additiveScoresKernel,
   additiveScoresGradKernel,
+  affineQuantKernel,
+  affineQuantCodesKernel,
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
   cachedAttentionKernel,

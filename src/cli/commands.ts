@@ -36,6 +36,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/export.ts")).exportCommand,
   },
   {
+    name: "quantize",
+    summary: "Quantize a trained model without training, by statistics or by the live tensors",
+    load: async () => (await import("./commands/quantize.ts")).quantizeCommand,
+  },
+  {
     name: "average",
     summary: "Mean of the weights of several checkpoints, as a new model directory",
     load: async () => (await import("./commands/average.ts")).averageCommand,

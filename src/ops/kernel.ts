@@ -9,6 +9,8 @@ export const KERNEL_NAMES = [
   "QatAdam",
   "QatAdditiveScores",
   "QatAdditiveScoresGrad",
+  "QatAffineQuant",
+  "QatAffineQuantCodes",
   "QatAttentionSoftmax",
   "QatAttentionSoftmaxGrad",
   "QatCachedAttention",

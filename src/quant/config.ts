@@ -3,7 +3,10 @@
  * layers receive.
  */
 import { z } from "zod";
+import { QUANT_MODES, type QuantMode } from "../core/qtype.ts";
 import { ConfigError, UnknownNameError } from "../errors.ts";
+
+export type { QuantMode } from "../core/qtype.ts";
 
 const bits = z.int().min(2).max(8);
 const clip = z.number().positive();
@@ -11,18 +14,6 @@ const rounding = z.enum(["half_even", "half_up"]);
 
 /** Other tools whose placement or gradient rules may be followed. */
 const QUANT_COMPATS = ["none", "neurst", "distiller-2019", "distiller-2020"] as const;
-
-/**
- * Which codes a range is spread over. `symmetric`: −t … t−1 around an exact zero, scale c/(t−1);
- * `symmetric_restricted`: −(t−1) … t−1; `asymmetric_signed` and `asymmetric_unsigned`: −t … t−1 and
- * 0 … 2t−1 with a zero point, for ranges that are not centred. t = 2^(bits−1).
- */
-export const QUANT_MODES = [
-  ...(["symmetric", "symmetric_restricted"] as const),
-  ...(["asymmetric_signed", "asymmetric_unsigned"] as const),
-] as const;
-/** One of {@link QUANT_MODES}. */
-export type QuantMode = (typeof QUANT_MODES)[number];
 
 /**
  * How a range follows from the statistics of a tensor; see `range-methods.ts`. `none`: from the

@@ -44,7 +44,7 @@ export class QuantPolicy {
   readonly config: QuantConfig | null;
   readonly #shortPath: (fullName: string) => string;
   readonly #patterns: readonly Pattern[];
-  readonly #asked = new Set<string>();
+  readonly #asked = new Map<string, LayerQuantSettings | null>();
 
   /**
    * @param shortPath the short path of a full name, such as `encoder/layer_0/ffn/dense1/kernel`
@@ -73,15 +73,27 @@ export class QuantPolicy {
    */
   for(path: string): LayerQuantSettings | null {
     if (this.config === null) return null;
-    const short = this.#shortPath(path);
-    this.#asked.add(short);
-    const candidates = [...prefixes(short), ...prefixes(path)];
-    const matching = this.#patterns.filter((p) => candidates.some((c) => p.regExp.test(c)));
+    const matching = this.#matching(path);
     for (const pattern of matching) pattern.hasMatched = true;
-    return applyOverrides(
-      this.config,
-      matching.map((p) => p.override),
-    );
+    const overrides = matching.map((p) => p.override);
+    const settings = applyOverrides(this.config, overrides);
+    this.#asked.set(this.#shortPath(path), settings);
+    return settings;
+  }
+
+  /** The overrides that match a quantizer, in their order. @param path its full name */
+  overridesOf(path: string): QuantOverride[] {
+    return this.#matching(path).map((p) => p.override);
+  }
+
+  /** What {@link for} has answered, by short path: null where a place stays float. */
+  get decisions(): ReadonlyMap<string, LayerQuantSettings | null> {
+    return this.#asked;
+  }
+
+  #matching(path: string): Pattern[] {
+    const candidates = [...prefixes(this.#shortPath(path)), ...prefixes(path)];
+    return this.#patterns.filter((p) => candidates.some((c) => p.regExp.test(c)));
   }
 
   /**
@@ -91,7 +103,7 @@ export class QuantPolicy {
   assertAllMatched(): void {
     const unmatched = this.#patterns.find((p) => !p.hasMatched);
     if (unmatched === undefined) return;
-    const known = [...new Set([...this.#asked].flatMap(prefixes))];
+    const known = [...new Set([...this.#asked.keys()].flatMap(prefixes))];
     const nearest = nearestName(unmatched.override.match, known);
     throw new ConfigError(
       `quant_params.overrides: expected patterns that match a layer or quantizer, ` +

@@ -6,7 +6,13 @@ import { cachedAttention, narrowCodes } from "./simd/cached-attention.ts";
 import { codeProduct, packCodes } from "./simd/code-product.ts";
 import { adam, columnSum, dropout, squareSum } from "./simd/elementwise.ts";
 import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
-import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
+import {
+  affineQuant,
+  affineQuantCodes,
+  fakeQuant,
+  fakeQuantCodes,
+  fakeQuantGrad,
+} from "./simd/fake-quant.ts";
 import { fusedProduct } from "./simd/fused-product.ts";
 import { sigmoid, tanh } from "./simd/gate-activations.ts";
 import { joinHeads, splitHeads } from "./simd/heads.ts";
@@ -27,6 +33,8 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatAdam: adam,
   QatAdditiveScores: additiveScores,
   QatAdditiveScoresGrad: additiveScoresGrad,
+  QatAffineQuant: affineQuant,
+  QatAffineQuantCodes: affineQuantCodes,
   QatAttentionSoftmax: attentionSoftmax,
   QatAttentionSoftmaxGrad: attentionSoftmaxGrad,
   QatCachedAttention: cachedAttention,

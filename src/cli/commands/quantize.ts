@@ -1,0 +1,130 @@
+import { z } from "zod";
+import { QUANT_MODES } from "../../core/qtype.ts";
+import { ConfigError } from "../../errors.ts";
+import { type QuantParamsInput, quantParamsSchema } from "../../quant/config.ts";
+import type { QuantReport } from "../../ptq/report.ts";
+import { defineCommand, type CommandResult } from "../define-command.ts";
+import { formatTable } from "../table.ts";
+
+/** Keys of quant_params that belong to training, or have a flag of another form here. */
+const TRAINING_KEYS = ["quant_strategy", "quant_clip_lr", "quant_calibrate_batches", "overrides"];
+
+/** Quantizes a trained model without training. */
+export const quantizeCommand = defineCommand({
+  name: "quantize",
+  flags: z.strictObject({
+    model_dir: z.string().min(1).describe("model directory, checkpoint file or int8 export"),
+    output: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("model directory to write; it must be new or empty"),
+    stats: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("YAML of statistics, ours or Distiller's; without, ranges of the live tensors"),
+    mode: z
+      .enum(QUANT_MODES)
+      .optional()
+      .describe("codes of weights and activations alike: quant_weight_mode and quant_act_mode"),
+    overrides: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("YAML of settings by layer: globs with quant_… keys, or Distiller's as it stands"),
+    overrides_dialect: z
+      .enum(["tfjs-qat", "distiller"])
+      .optional()
+      .describe("whose keys the overrides have [default: told by the keys]"),
+    print_plan: z
+      .boolean()
+      .default(false)
+      .describe("show what will be done to each layer before it is; alone if no output is given"),
+    ...quantFlags(),
+  }),
+  positionals: ["model_dir"],
+  examples: [
+    ["quantize float/best --stats stats.yaml --output ptq", "ranges from statistics"],
+    ["quantize float/best --output dynamic", "ranges of the live tensors"],
+    [
+      "quantize gnmt --stats stats.yaml --mode asymmetric_signed --quant_act_clip avg " +
+        "--quant_per_channel --overrides overrides.yaml --print_plan",
+      "look at the plan alone",
+    ],
+  ],
+  async run(flags, io): Promise<CommandResult> {
+    const { model_dir: path, output = null, stats = null, overrides = null, mode } = flags;
+    const { print_plan: printsPlan, overrides_dialect: dialect = null } = flags;
+    if (output === null && !printsPlan) {
+      throw new ConfigError(
+        "tfjs-qat quantize: expected a directory to write, received none. Give --output, or " +
+          "--print_plan to see what would be done.",
+      );
+    }
+    const { quantizeOnDisk } = await import("../../recipe/quantize.ts");
+    const modes = mode === undefined ? {} : { quant_weight_mode: mode, quant_act_mode: mode };
+    const quantParams = { ...modes, ...quantParamsOf(flags) };
+    const request = { path, output, stats, overrides, dialect, quantParams };
+    const outcome = await quantizeOnDisk(request, (plan) => {
+      if (printsPlan && !io.json) io.out(plan);
+    });
+    for (const note of outcome.notes) io.err(note);
+    const { report } = outcome;
+    return {
+      json: { output, ...(printsPlan ? { plan: outcome.plan } : {}), ...report },
+      text: report === null ? null : reportText(report, output!),
+    };
+  },
+});
+
+/** Keys of quant_params that post-training quantization has, as flags. */
+function quantFlags(): Record<string, z.ZodType> {
+  const entries = Object.entries(quantParamsSchema.shape)
+    .filter(([name]) => !TRAINING_KEYS.includes(name))
+    .map(([name, schema]): [string, z.ZodType] => [name, withoutDefault(schema)]);
+  return Object.fromEntries(entries);
+}
+
+function withoutDefault(schema: z.ZodType): z.ZodType {
+  if (!(schema instanceof z.ZodDefault)) return schema;
+  const { description = "" } = schema;
+  const defaultText = JSON.stringify(schema.def.defaultValue);
+  return (schema.unwrap() as z.ZodType).optional().meta({ description, defaultText });
+}
+
+function quantParamsOf(flags: Readonly<Record<string, unknown>>): QuantParamsInput {
+  const entries = Object.entries(flags).filter(([name]) => name.startsWith("quant_"));
+  return Object.fromEntries(entries);
+}
+
+function reportText({ tensors, floats }: QuantReport, output: string): string {
+  const columns = ["path", "bits", "mode", "scale", "zero", "min", "max", "beyond", "SQNR", "range"];
+  const table = formatTable(
+    columns.map((title, i) => ({ title, isNumber: i === 1 || (i >= 3 && i <= 8) })),
+    tensors.map((tensor) => [
+      tensor.path,
+      String(tensor.bits),
+      tensor.mode,
+      spread(tensor.scale, 4),
+      spread(tensor.zero_point, 4),
+      tensor.min === null ? "" : tensor.min.toPrecision(4),
+      tensor.max === null ? "" : tensor.max.toPrecision(4),
+      tensor.saturated === null ? "" : `${(100 * tensor.saturated).toFixed(3)} %`,
+      tensor.sqnr_db === null ? "" : `${tensor.sqnr_db.toFixed(1)} dB`,
+      tensor.reason,
+    ]),
+  );
+  const kept = floats.map(({ path, reason }) => `  ${path}: ${reason}`);
+  return [table, "", `${floats.length} float:`, ...kept, "", `${output}: quantized model`].join("\n");
+}
+
+/** One number, or the least and the most of several. */
+function spread(values: number | readonly number[] | null, digits: number): string {
+  if (values === null) return "";
+  if (typeof values === "number") return String(Number(values.toPrecision(digits)));
+  const [least, most] = [Math.min(...values), Math.max(...values)].map((value) =>
+    String(Number(value.toPrecision(digits))),
+  );
+  return `${least!} … ${most!}`;
+}

@@ -1,0 +1,136 @@
+/** What post-training quantization did to each tensor, and why. */
+import { codeOf, valueOf } from "../core/affine.ts";
+import type { RangeGrid } from "../core/range-grid.ts";
+import { shortPath } from "../models/layer-paths.ts";
+import type { Seq2SeqModel } from "../models/model.ts";
+import { isClipName } from "../quant/clip-name.ts";
+import { clipStatistics } from "../quant/clip-statistics.ts";
+import { Distribution } from "../quant/distribution.ts";
+import type { PlanEntry, PlanRole, QuantPlan, RangeSource } from "./plan.ts";
+
+/** One number, or one for each channel. */
+type PerChannel = number | readonly number[];
+
+/** One quantized weight or activation. Names are those of the JSON report. */
+export interface QuantizedTensorReport {
+  /** Short path. */
+  readonly path: string;
+  readonly role: PlanRole;
+  readonly bits: number;
+  readonly mode: string;
+  /** Real size of one step; null where the live tensor decides, as for the next three. */
+  readonly scale: PerChannel | null;
+  /** The stored code of zero. */
+  readonly zero_point: PerChannel | null;
+  /** Smallest and largest value on the grid, of all channels. */
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly source: RangeSource;
+  /** The method, the limit and the overrides that decided. */
+  readonly reason: string;
+  /** Share of the values beyond the ends of the grid; null where no histogram tells. */
+  readonly saturated: number | null;
+  /**
+   * Signal over rounding noise, dB; of weights exactly, of activations as the histogram leads to expect,
+   * values beyond a limit counting as the limit. Null where nothing tells, or there is no noise.
+   */
+  readonly sqnr_db: number | null;
+}
+
+/** A tensor or an operation's result that stays float. */
+export interface FloatReport {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** The whole outcome. */
+export interface QuantReport {
+  readonly tensors: readonly QuantizedTensorReport[];
+  readonly floats: readonly FloatReport[];
+  readonly notes: readonly string[];
+}
+
+/** The report of a quantized model. Waits for the backend. */
+export function reportOf(
+  model: Seq2SeqModel,
+  { entries, floats }: QuantPlan,
+  notes: readonly string[],
+): QuantReport {
+  const weights = new Set(entries.map(({ quantizer }) => quantizer.path));
+  const kept = new Set(floats.map(({ path }) => path));
+  const variables = [...model.variables.keys()]
+    .filter((name) => !weights.has(name) && !isClipName(name))
+    .map((name) => ({ path: shortPath(name), reason: whyFloat(name) }))
+    .filter(({ path }) => !kept.has(path));
+  return {
+    tensors: entries.map((entry) => tensorReport(model, entry)),
+    floats: [...floats, ...variables],
+    notes,
+  };
+}
+
+function tensorReport(model: Seq2SeqModel, entry: PlanEntry): QuantizedTensorReport {
+  const { path, role, spec, grids, source, reason } = entry;
+  const isLive = grids.length === 0;
+  return {
+    ...{ path, role, bits: spec.bits, mode: spec.mode },
+    scale: isLive ? null : perChannel(grids.map(({ scale }) => scale)),
+    zero_point: isLive ? null : perChannel(grids.map(({ zeroPoint }) => zeroPoint)),
+    min: isLive ? null : grids.reduce((least, { lowest }) => Math.min(least, lowest), Infinity),
+    max: isLive ? null : grids.reduce((most, { highest }) => Math.max(most, highest), -Infinity),
+    ...{ source, reason },
+    ...(role === "weight" ? weightFigures(model, entry) : activationFigures(entry)),
+  };
+}
+
+type Figures = Pick<QuantizedTensorReport, "saturated" | "sqnr_db">;
+
+function weightFigures(model: Seq2SeqModel, { quantizer, grids }: PlanEntry): Figures {
+  const variable = model.variables.get(quantizer.path)!;
+  const { axis } = quantizer;
+  const inner = axis === null ? 1 : variable.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const values = variable.dataSync<"float32">();
+  let [outside, signal, noise] = [0, 0, 0];
+  for (let i = 0; i < values.length; i++) {
+    const x = values[i]!;
+    const grid = grids[Math.floor(i / inner) % grids.length]!;
+    if (x < grid.lowest || x > grid.highest) outside++;
+    signal += x * x;
+    noise += (x - onRangeGrid(x, grid)) ** 2;
+  }
+  return { saturated: outside / values.length, sqnr_db: decibels(signal, noise) };
+}
+
+function onRangeGrid(x: number, grid: RangeGrid): number {
+  return valueOf(codeOf(x, grid), grid);
+}
+
+function activationFigures({ statistics, grids, limit }: PlanEntry): Figures {
+  const histogram = statistics?.histogram ?? null;
+  const [grid] = grids;
+  if (statistics === null || histogram === null || grid === undefined) {
+    return { saturated: null, sqnr_db: null };
+  }
+  const seen = limit === null ? histogram : clipStatistics(statistics, limit).histogram!;
+  const distribution = new Distribution(seen);
+  return {
+    saturated: new Distribution(histogram).saturated(grid),
+    sqnr_db: decibels(distribution.energy, distribution.squaredError(grid)),
+  };
+}
+
+function decibels(signal: number, noise: number): number | null {
+  return signal > 0 && noise > 0 ? 10 * Math.log10(signal / noise) : null;
+}
+
+function perChannel(values: readonly number[]): PerChannel {
+  return values.length === 1 ? values[0]! : values;
+}
+
+function whyFloat(name: string): string {
+  if (name.endsWith("/normalize_bias")) return "added to queries and keys, in float32";
+  if (name.endsWith("bias")) return "added after the product, in float32";
+  if (/\/(gamma|beta)$/.test(name)) return "layer normalisation, in float32";
+  if (name.endsWith("/normalize_scalar")) return "factor of the attention's scores, in float32";
+  return "enters no product";
+}

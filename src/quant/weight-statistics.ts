@@ -1,0 +1,95 @@
+/** Statistics of weights, from their values: of the whole tensor, or of each output channel. */
+import { TrainingError } from "../errors.ts";
+import type { TensorStatistics, ValueHistogram } from "./tensor-statistics.ts";
+
+/** Cells of a weight's histogram. */
+const CELLS = 2048;
+
+/** A weight, row-major. */
+export interface WeightValues {
+  readonly values: Float32Array;
+  readonly shape: readonly number[];
+  /** The axis of output channels. */
+  readonly channelAxis: number;
+  /** Names the weight in messages. */
+  readonly where: string;
+}
+
+/**
+ * One record, or one for each channel. Extremes that are averaged are those of channels; the standard
+ * deviation is the unbiased one, as a tensor's own statistics are made in PyTorch.
+ * @throws {TrainingError} for NaN or an infinity
+ */
+export function weightStatistics(
+  { values, shape, channelAxis, where }: WeightValues,
+  perChannel: boolean,
+): TensorStatistics[] {
+  if (!values.every(Number.isFinite)) {
+    throw new TrainingError(
+      `quantization, "${where}": expected finite weights, received NaN or an infinity. ` +
+        `Use a checkpoint from before the loss diverged.`,
+    );
+  }
+  const channels = channelsOf(values, shape, channelAxis);
+  if (perChannel) return channels.map((channel) => statisticsOfValues([channel], shape));
+  // Of channels of one value each, averages of extremes would say nothing.
+  return [statisticsOfValues(channels.length === values.length ? [values] : channels, shape)];
+}
+
+/** The values of each channel. */
+function channelsOf(values: Float32Array, shape: readonly number[], axis: number): Float32Array[] {
+  const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const count = shape[axis] ?? 1;
+  const channels = Array.from({ length: count }, () => new Float32Array(values.length / count));
+  const filled = new Int32Array(count);
+  for (let i = 0; i < values.length; i++) {
+    const channel = Math.floor(i / inner) % count;
+    channels[channel]![filled[channel]!++] = values[i]!;
+  }
+  return channels;
+}
+
+function statisticsOfValues(
+  samples: readonly Float32Array[],
+  shape: readonly number[],
+): TensorStatistics {
+  const extremes = samples.map(extremesOf);
+  const min = extremes.reduce((least, [low]) => Math.min(least, low), Infinity);
+  const max = extremes.reduce((most, [, high]) => Math.max(most, high), -Infinity);
+  const count = samples.reduce((sum, { length }) => sum + length, 0);
+  const over = (f: (x: number) => number): number =>
+    samples.reduce((sum, sample) => sample.reduce((part, x) => part + f(x), sum), 0);
+  const mean = over((x) => x) / count;
+  return {
+    ...{ min, max, mean },
+    avgMin: extremes.reduce((sum, [low]) => sum + low, 0) / samples.length,
+    avgMax: extremes.reduce((sum, [, high]) => sum + high, 0) / samples.length,
+    std: Math.sqrt(over((x) => (x - mean) ** 2) / Math.max(count - 1, 1)),
+    b: over((x) => Math.abs(x - mean)) / count,
+    shape: `(${shape.join(", ")})`,
+    totalNumel: count,
+    histogram: histogramOf(samples, Math.max(-min, max)),
+  };
+}
+
+function extremesOf(sample: Float32Array): [min: number, max: number] {
+  let [min, max] = [Infinity, -Infinity];
+  for (const x of sample) {
+    if (x < min) min = x;
+    if (x > max) max = x;
+  }
+  return [min, max];
+}
+
+function histogramOf(samples: readonly Float32Array[], largest: number): ValueHistogram {
+  const half = CELLS / 2;
+  const width = largest / half;
+  const counts = new Float64Array(CELLS);
+  for (const sample of samples) {
+    for (const x of sample) {
+      const cell = width === 0 ? half : Math.floor(x / width) + half;
+      counts[Math.min(Math.max(cell, 0), CELLS - 1)]!++;
+    }
+  }
+  return { width, counts };
+}

@@ -1,0 +1,126 @@
+/** Post-training quantization of a model on disk. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { selectBackend } from "../backends/select.ts";
+import { writeFileAtomic } from "../data/atomic-file.ts";
+import { readTextFile } from "../data/text-file.ts";
+import { ConfigError } from "../errors.ts";
+import type { Seq2SeqModel } from "../models/model.ts";
+import { type OverridesDialect, parseOverrides } from "../ptq/overrides.ts";
+import { printPlan } from "../ptq/print-plan.ts";
+import {
+  applyQuantization,
+  prepareQuantization,
+  type QuantizeOptions,
+} from "../ptq/quantize-model.ts";
+import type { QuantReport } from "../ptq/report.ts";
+import { treatmentLines } from "../ptq/treatments.ts";
+import { type QuantConfig, type QuantParamsInput, toQuantParams } from "../quant/config.ts";
+import { CheckpointStore } from "../train/checkpoint-store.ts";
+import { loadModel, type LoadedModel } from "./load-model.ts";
+import { writeModelConfigs } from "./model-configs.ts";
+
+/** What is quantized, how, and where to. */
+export interface QuantizeRequest {
+  /** A model directory, a checkpoint file or an int8 export. */
+  readonly path: string;
+  /** Directory to write, new or empty; null writes nothing. */
+  readonly output: string | null;
+  /** File of statistics; null: ranges of the live tensors. */
+  readonly stats: string | null;
+  /** File of overrides, or null. */
+  readonly overrides: string | null;
+  /** Null: told by the keys of the file. */
+  readonly dialect: OverridesDialect | null;
+  readonly quantParams: QuantParamsInput;
+}
+
+/** What came of it. */
+export interface QuantizeOutcome {
+  readonly output: string | null;
+  /** The plan in the form of Distiller's printed model. */
+  readonly plan: string;
+  /** Null where nothing was written. */
+  readonly report: QuantReport | null;
+  readonly notes: readonly string[];
+}
+
+/** Name of the report beside the model. */
+export const QUANT_REPORT_FILE = "report.json";
+
+/**
+ * Plans the quantization of a model and, where there is an output, writes the quantized model: a
+ * directory like that of a training run, and the report.
+ * @param onPlan is given the plan before anything is quantized
+ * @throws {ConfigError} if the output holds something; as `quantizeModel` for settings and files
+ */
+export async function quantizeOnDisk(
+  request: QuantizeRequest,
+  onPlan: (plan: string) => void = () => undefined,
+): Promise<QuantizeOutcome> {
+  const { output } = request;
+  if (output !== null) refuseOccupied(output);
+  const options = readOptions(request);
+  await selectBackend("cpu");
+  const loaded = loadModel(request.path);
+  try {
+    const prepared = prepareQuantization(loaded.model, options);
+    const { model, config, notes } = prepared;
+    try {
+      const plan = [...treatmentLines(model), printPlan(model, prepared.plan)].join("\n");
+      onPlan(plan);
+      if (output === null) return { output, plan, report: null, notes };
+      const { report } = applyQuantization(loaded.model, prepared);
+      writeQuantized(output, { ...loaded, model }, config);
+      writeFileAtomic(join(output, QUANT_REPORT_FILE), `${JSON.stringify(report, null, 1)}\n`);
+      return { output, plan, report, notes };
+    } finally {
+      model.dispose();
+    }
+  } finally {
+    loaded.model.dispose();
+  }
+}
+
+function readOptions({ stats, overrides, dialect, quantParams }: QuantizeRequest): QuantizeOptions {
+  const file =
+    overrides === null
+      ? null
+      : parseOverrides(
+          readTextFile(overrides, "a file of overrides", "Check --overrides."),
+          overrides,
+          dialect,
+        );
+  const statistics = stats === null ? null : readStatistics(stats);
+  return { statistics, quantParams, overrides: file };
+}
+
+function refuseOccupied(output: string): void {
+  if (!existsSync(output)) return;
+  const isDirectory = statSync(output).isDirectory();
+  if (isDirectory && readdirSync(output).length === 0) return;
+  throw new ConfigError(
+    `--output: expected a new or empty directory, received ${output}, which is ` +
+      `${isDirectory ? "a directory with files" : "a file"}. Choose another.`,
+  );
+}
+
+/** The model directory, as a training run would leave it. */
+function writeQuantized(
+  directory: string,
+  { model, recipe, step }: Pick<LoadedModel, "recipe" | "step"> & { model: Seq2SeqModel },
+  config: QuantConfig,
+): void {
+  const run = { ...recipe.run, enable_quant: true, quant_params: toQuantParams(config) };
+  writeModelConfigs(directory, { ...recipe, run }, model);
+  const weights = new Map(
+    Array.from(model.variables, ([name, variable]) => [
+      name,
+      { shape: variable.shape, data: Float32Array.from(variable.dataSync<"float32">()) },
+    ]),
+  );
+  const store = CheckpointStore.open(directory);
+  const entry = { name: `ckpt-${step ?? 0}`, step: step ?? 0 };
+  store.write(entry, weights);
+  store.commit([entry]);
+}
