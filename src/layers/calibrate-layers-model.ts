@@ -37,7 +37,7 @@ function* passesOf(
         const observe = (path: string, x: tf.Tensor): void => {
           const copy = tf.keep(tf.clone(x));
           seen.push(copy);
-          pass.observe?.(path, copy);
+          pass.observe?.(path, copy, null);
         };
         model.call(batch, { pass: { ...pass, observe } });
       };
