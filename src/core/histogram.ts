@@ -4,8 +4,8 @@
  * of narrow cells: the order of the data does not matter.
  */
 
-/** Cells of a histogram, half of them for negative values: at least 2048 resolve the largest. */
-export const HISTOGRAM_CELLS = 8192;
+/** Cells of a histogram, half of them for negative values: at least 1024 resolve the largest. */
+export const HISTOGRAM_CELLS = 4096;
 
 /** Below, 1/width times a float32 could leave float32. */
 const LEAST_EXPONENT = -110;
@@ -27,24 +27,25 @@ export function cellWidth(magnitude: number, cells: number): number {
  * Adds counts to a histogram whose cells are as wide or wider.
  * @param counts of cells of `width`; 0 where all values are 0
  * @param to counts of cells of `toWidth`, as many
+ * @param range ends of the values counted
  */
 export function addCounts(
-  counts: ArrayLike<number>,
+  counts: Int32Array | Float64Array,
   width: number,
   to: Float64Array,
   toWidth: number,
+  range: { readonly min: number; readonly max: number },
 ): void {
   const half = to.length / 2;
-  // Cells of width 0 hold zeros alone, all in the one that begins at 0.
-  const shift = width === 0 ? 0 : Math.log2(toWidth / width);
-  if (shift === 0) {
-    for (let cell = 0; cell < to.length; cell++) to[cell]! += counts[cell]!;
-    return;
-  }
-  for (let cell = 0; cell < to.length; cell++) {
-    // Beyond 31 a shift would begin anew; by then all is in the two cells at 0.
-    to[half + ((cell - half) >> Math.min(shift, 31))]! += counts[cell]!;
-  }
+  const cellOf = (value: number): number => {
+    const cell = width === 0 ? 0 : Math.floor(value / width);
+    return Math.min(Math.max(cell, -half), half - 1);
+  };
+  const [begin, end] = [cellOf(range.min), cellOf(range.max)];
+  // Cells of width 0 hold zeros alone, all in the one that begins at 0. Beyond 31 a shift would begin
+  // anew; by then all is in the two cells at 0.
+  const shift = width === 0 ? 0 : Math.min(Math.log2(toWidth / width), 31);
+  for (let cell = begin; cell <= end; cell++) to[half + (cell >> shift)]! += counts[half + cell]!;
 }
 
 /** How often each magnitude occurs: cell i counts from i·width. */

@@ -11,10 +11,14 @@ export interface ObservedRows {
   readonly mask: Float32Array | null;
 }
 
+/** Elements that {@link sampleRanges} writes. */
+export const SAMPLE_RANGES_SIZE = 8;
+
 /**
- * Smallest and largest value of each sample, NaN where it has one, ∞ and −∞ where none is real; and
- * the mean of all.
- * @param out float32 [2·samples + 2]: minima, maxima, the mean in two parts (0 where none is real)
+ * The smallest and the largest value; the sums over samples of the smallest and of the largest value of
+ * each; and the mean of all. Samples of padding alone do not count; where nothing is real, ∞, −∞ and 0.
+ * @param out float32 [{@link SAMPLE_RANGES_SIZE}]: minimum, maximum (NaN where a value is NaN), both
+ *   sums and the mean in two parts each
  */
 export function sampleRanges(x: Float32Array, layout: ObservedRows, out: Float32Array): void {
   const { samples, mask } = layout;
@@ -22,9 +26,10 @@ export function sampleRanges(x: Float32Array, layout: ObservedRows, out: Float32
   const perSample = rows / samples;
   const width = x.length / rows;
   const lanes = new Float64Array(4);
-  let count = 0;
+  let [min, max, sumMin, sumMax, count] = [Infinity, -Infinity, 0, 0, 0];
   for (let sample = 0; sample < samples; sample++) {
     let [least, most] = [Infinity, -Infinity];
+    const before = count;
     for (let row = sample * perSample; row < (sample + 1) * perSample; row++) {
       if (mask !== null && mask[row] === 0) continue;
       count += width;
@@ -36,10 +41,17 @@ export function sampleRanges(x: Float32Array, layout: ObservedRows, out: Float32
         lanes[i & 3]! += value;
       }
     }
-    out[sample] = least;
-    out[samples + sample] = most;
+    if (count === before) continue;
+    min = Math.min(min, least);
+    max = Math.max(max, most);
+    sumMin += least;
+    sumMax += most;
   }
-  writeParts(count === 0 ? 0 : sumOf(lanes) / count, out, 2 * samples);
+  out[0] = min;
+  out[1] = max;
+  writeParts(sumMin, out, 2);
+  writeParts(sumMax, out, 4);
+  writeParts(count === 0 ? 0 : sumOf(lanes) / count, out, 6);
 }
 
 /** The cells and the centre of {@link valueHistogram}. */

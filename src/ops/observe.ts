@@ -11,34 +11,37 @@ export interface ObservedLayout {
 }
 
 /**
- * Smallest and largest real value of each sample and the mean of all real values, as
+ * The ends of the real values, the sums over samples of each one's ends, and the mean, as
  * `core/observe.ts` defines them. Kernels sum in float64, the composition in float32. Not
  * differentiable.
  *
  * @param x float32, any shape, not empty
- * @returns float32 [2·samples + 2]: minima, maxima, the mean in two parts; the caller disposes it
+ * @returns float32 [SAMPLE_RANGES_SIZE]: minimum, maximum, then two sums and the mean in two parts
+ *   each; the caller disposes it
  */
 export function sampleRanges(x: tf.Tensor, { samples, mask }: ObservedLayout): tf.Tensor1D {
   const inputs: Record<string, tf.Tensor> = mask === null ? { x } : { x, mask };
   return runKernel("QatSampleRanges", inputs, { samples }, () => {
     const rows = mask?.size ?? samples;
     const values = tf.reshape(x, [samples, rows / samples, x.size / rows]);
-    const isReal =
+    const isRealRow =
       mask === null
-        ? tf.onesLike(values).toBool()
-        : tf.broadcastTo(
-            tf.greater(tf.reshape(mask, [samples, rows / samples, 1]), 0),
-            values.shape,
-          );
+        ? tf.ones<tf.Rank.R3>([samples, rows / samples, 1], "bool")
+        : tf.greater(tf.reshape(mask, [samples, rows / samples, 1]), 0);
+    const isReal = tf.broadcastTo(isRealRow, values.shape);
+    const isRealSample = tf.any(isRealRow, [1, 2]);
     const real = tf.where(isReal, values, tf.zerosLike(values));
     const end = (infinity: number): tf.Tensor => tf.fill(values.shape, infinity);
-    // Adding x·0 brings back the NaN that minimum and maximum lose on some backends.
-    const nan = tf.sum(tf.mul(real, 0), [1, 2]);
-    const minima = tf.add(tf.min(tf.where(isReal, values, end(Infinity)), [1, 2]), nan);
-    const maxima = tf.add(tf.max(tf.where(isReal, values, end(-Infinity)), [1, 2]), nan);
+    const minima = tf.min(tf.where(isReal, values, end(Infinity)), [1, 2]);
+    const maxima = tf.max(tf.where(isReal, values, end(-Infinity)), [1, 2]);
+    const sum = (of: tf.Tensor): tf.Tensor => tf.sum(tf.where(isRealSample, of, tf.zerosLike(of)));
     const count = tf.maximum(tf.sum(tf.cast(isReal, "float32")), 1);
-    const mean = tf.reshape<tf.Rank.R1>(tf.div(tf.sum(real), count), [1]);
-    return [tf.concat1d([minima as tf.Tensor1D, maxima as tf.Tensor1D, mean, tf.zeros([1])])];
+    // Adding x·0 brings back the NaN that minimum and maximum lose on some backends.
+    const nan = tf.sum(tf.mul(real, 0));
+    const ends = [tf.min(minima), tf.max(maxima)].map((of) => tf.add(of, nan));
+    const zero = tf.scalar(0);
+    const sums = [sum(minima), sum(maxima), tf.div(tf.sum(real), count)];
+    return [tf.stack([...ends, ...sums.flatMap((of) => [of, zero])])];
   })[0] as tf.Tensor1D;
 }
 

@@ -84,23 +84,8 @@ function maskedRows(
   sampleAxes: number,
   mask: { readonly values: Float32Array; readonly shape: readonly number[] },
 ): RealRows {
-  const rows = sizeOf(rowShape);
-  const width = sizeOf(shape) / rows;
-  const expanded = new Float32Array(rows);
-  const strides = rowShape.map((_, axis) => sizeOf(rowShape.slice(axis + 1)));
-  const ofMask = mask.shape.map((_, axis) => sizeOf(mask.shape.slice(axis + 1)));
-  // Each position of the mask or of the rows: where one has several for one of the other, any counts.
-  const all = rowShape.map((d, axis) => Math.max(d, mask.shape[axis]!));
-  for (let i = 0; i < sizeOf(all); i++) {
-    let [rest, row, place] = [i, 0, 0];
-    for (let axis = all.length - 1; axis >= 0; axis--) {
-      const at = rest % all[axis]!;
-      rest = (rest - at) / all[axis]!;
-      if (rowShape[axis]! > 1) row += at * strides[axis]!;
-      if (mask.shape[axis]! > 1) place += at * ofMask[axis]!;
-    }
-    if (mask.values[place] !== 0) expanded[row] = 1;
-  }
+  const expanded = rowMask(rowShape, mask);
+  const width = sizeOf(shape) / expanded.length;
   let samples = sizeOf(rowShape.slice(0, sampleAxes));
   const real = expanded.reduce((sum, value) => sum + value, 0);
   if (samples === sizeOf(shape)) samples = 1;
@@ -110,6 +95,32 @@ function maskedRows(
     count: real * width,
     mask: expanded,
   };
+}
+
+/**
+ * The mask for rows of a shape: axes of the mask of size 1 stand for every row; where an axis of the
+ * rows is of size 1 instead, a row is real if one of its positions is.
+ */
+function rowMask(
+  rowShape: readonly number[],
+  mask: { readonly values: Float32Array; readonly shape: readonly number[] },
+): Float32Array {
+  if (rowShape.every((d, axis) => d === mask.shape[axis])) return mask.values;
+  const expanded = new Float32Array(sizeOf(rowShape));
+  const all = rowShape.map((d, axis) => Math.max(d, mask.shape[axis]!));
+  for (let i = 0; i < sizeOf(all); i++) {
+    let [rest, row, place, rowStride, maskStride] = [i, 0, 0, 1, 1];
+    for (let axis = all.length - 1; axis >= 0; axis--) {
+      const at = rest % all[axis]!;
+      rest = (rest - at) / all[axis]!;
+      if (rowShape[axis]! > 1) row += at * rowStride;
+      if (mask.shape[axis]! > 1) place += at * maskStride;
+      rowStride *= rowShape[axis]!;
+      maskStride *= mask.shape[axis]!;
+    }
+    if (mask.values[place] !== 0) expanded[row] = 1;
+  }
+  return expanded;
 }
 
 function realSamples(mask: Float32Array, samples: number): number {

@@ -4,7 +4,6 @@ import type { TensorStatistics } from "./tensor-statistics.ts";
 
 /** What one tensor adds. */
 export interface TensorSummary {
-  readonly shape: readonly number[];
   /** Real values. */
   readonly count: number;
   /** Samples with a real value; and the sums of their smallest and of their largest value. */
@@ -17,7 +16,7 @@ export interface TensorSummary {
   /** Σ (x − mean)². */
   readonly squares: number;
   /** Of {@link HISTOGRAM_CELLS} cells as narrow as `cellWidth` allows for this tensor. */
-  readonly counts: ArrayLike<number>;
+  readonly counts: Int32Array;
   readonly width: number;
 }
 
@@ -77,8 +76,9 @@ export class RunningStatistics {
     return this.#counts;
   }
 
-  add(part: TensorSummary): void {
-    this.#shape ??= [...part.shape];
+  /** @param shape that of the tensor, of which the first one's is kept */
+  add(part: TensorSummary, shape: readonly number[]): void {
+    this.#shape ??= [...shape];
     if (part.count === 0) return;
     const own = this.#moments;
     const count = own.count + part.count;
@@ -92,12 +92,12 @@ export class RunningStatistics {
     own.min = Math.min(own.min, part.min);
     own.max = Math.max(own.max, part.max);
     if (part.width > this.#width) this.#widen(part.width);
-    addCounts(part.counts, part.width, this.#counts, this.#width);
+    addCounts(part.counts, part.width, this.#counts, this.#width, part);
   }
 
   #widen(width: number): void {
     const counts = new Float64Array(HISTOGRAM_CELLS);
-    addCounts(this.#counts, this.#width, counts, width);
+    addCounts(this.#counts, this.#width, counts, width, { min: -Infinity, max: Infinity });
     this.#counts = counts;
     this.#width = width;
   }

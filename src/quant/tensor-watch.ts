@@ -17,10 +17,9 @@ const MOST_WAITING_BYTES = 2 ** 27;
 
 interface Seen {
   readonly dataId: object;
-  readonly shape: readonly number[];
   readonly rows: RealRows;
   readonly where: string;
-  readonly targets: RunningStatistics[];
+  readonly targets: { readonly to: RunningStatistics; readonly shape: readonly number[] }[];
   /** Null until the tensor is read. */
   summary: TensorSummary | null;
   /** A copy that waits to be read, which {@link TensorWatch} disposes. */
@@ -45,14 +44,17 @@ export class TensorWatch {
   see(x: tf.Tensor, positions: Positions | null, to: RunningStatistics, where: string): void {
     if (x.size === 0) return;
     const rows = realRows(x.shape, positions, where);
+    if (rows.count === 0) return;
     const before = this.#find(x.dataId, rows);
     if (before !== undefined) {
-      if (before.summary === null) before.targets.push(to);
-      else to.add(before.summary);
+      const target = { to, shape: x.shape };
+      if (before.summary === null) before.targets.push(target);
+      else to.add(before.summary, x.shape);
       return;
     }
     const { dataId, shape } = x;
-    const seen: Seen = { dataId, shape, rows, where, targets: [to], summary: null, waiting: null };
+    const targets = [{ to, shape }];
+    const seen: Seen = { dataId, rows, where, targets, summary: null, waiting: null };
     this.#recent.push(seen);
     if (this.#isNear) {
       addAll([seen], [x]);
@@ -102,7 +104,7 @@ function addAll(all: readonly Seen[], tensors: readonly tf.Tensor[]): void {
     const masks = all.map(({ rows }) => (rows.mask === null ? null : tf.tensor1d(rows.mask)));
     const ranges = read(
       tensors.map((x, i) => sampleRanges(x, { samples: all[i]!.rows.samples, mask: masks[i]! })),
-    ).map((values, i) => rangesOf(values, all[i]!));
+    ).map((values, i) => rangesOf(values as Float32Array, all[i]!.where));
     const histograms = tensors.map((x, i) => {
       const { width, mean: center } = ranges[i]!;
       return valueHistogram(x, masks[i]!, { cells: HISTOGRAM_CELLS, width, center });
@@ -111,35 +113,34 @@ function addAll(all: readonly Seen[], tensors: readonly tf.Tensor[]): void {
     const squares = read(histograms.map((histogram) => histogram.squares));
     all.forEach((seen, i) => {
       const [high, low] = squares[i] as unknown as [number, number];
-      const { rows, shape, targets } = seen;
-      const sizes = { shape, count: rows.count, samples: rows.realSamples };
-      seen.summary = { ...ranges[i]!, ...sizes, squares: high + low, counts: counts[i]! };
-      for (const target of targets) target.add(seen.summary);
+      const { rows, targets } = seen;
+      const sizes = { count: rows.count, samples: rows.realSamples };
+      seen.summary = {
+        ...ranges[i]!,
+        ...sizes,
+        squares: high + low,
+        counts: counts[i] as Int32Array,
+      };
+      for (const { to, shape } of targets) to.add(seen.summary, shape);
     });
   });
 }
 
-type Ranges = Omit<TensorSummary, "shape" | "count" | "samples" | "squares" | "counts">;
+type Ranges = Omit<TensorSummary, "count" | "samples" | "squares" | "counts">;
 
-/** @param values minima and maxima of samples, and the mean in two parts */
-function rangesOf(values: ArrayLike<number>, { rows, where }: Seen): Ranges {
-  let [min, max, sumMin, sumMax] = [Infinity, -Infinity, 0, 0];
-  const { samples } = rows;
-  for (let sample = 0; sample < samples; sample++) {
-    const [least, most] = [values[sample]!, values[samples + sample]!];
-    // A sample of padding alone.
-    if (least === Infinity && most === -Infinity) continue;
-    if (!Number.isFinite(least) || !Number.isFinite(most)) {
-      throw notFinite(where, Number.isFinite(least) ? most : least);
-    }
-    min = Math.min(min, least);
-    max = Math.max(max, most);
-    sumMin += least;
-    sumMax += most;
+/** @param values of {@link sampleRanges} */
+function rangesOf(values: Float32Array, where: string): Ranges {
+  const [min, max] = values as unknown as [number, number];
+  for (const end of [min, max]) {
+    if (!Number.isFinite(end)) throw notFinite(where, end);
   }
-  const mean = values[2 * samples]! + values[2 * samples + 1]!;
-  const magnitude = min > max ? 0 : Math.max(-min, max);
-  return { min, max, sumMin, sumMax, mean, width: cellWidth(magnitude, HISTOGRAM_CELLS) };
+  return {
+    ...{ min, max },
+    sumMin: values[2]! + values[3]!,
+    sumMax: values[4]! + values[5]!,
+    mean: values[6]! + values[7]!,
+    width: cellWidth(Math.max(-min, max), HISTOGRAM_CELLS),
+  };
 }
 
 function notFinite(where: string, value: number): TrainingError {
@@ -150,9 +151,9 @@ function notFinite(where: string, value: number): TrainingError {
 }
 
 /** The values of tensors, read together. */
-function read(tensors: readonly tf.Tensor1D[]): ArrayLike<number>[] {
-  if (tensors.length === 1) return [tensors[0]!.dataSync<"float32">()];
-  const values = tf.concat1d([...tensors]).dataSync<"float32">();
+function read(tensors: readonly tf.Tensor1D[]): (Float32Array | Int32Array)[] {
+  if (tensors.length === 1) return [tensors[0]!.dataSync<"float32" | "int32">()];
+  const values = tf.concat1d([...tensors]).dataSync<"float32" | "int32">();
   let end = 0;
   return tensors.map(({ size }) => values.subarray(end, (end += size)));
 }

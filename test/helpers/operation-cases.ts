@@ -214,11 +214,8 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
       const mask = tf.tensor1d([1, 0, 1, 0, 0, 0]);
       const all = sampleRanges(matrix(33, 31, 1), { samples: 11, mask: null });
       const some = sampleRanges(matrix(24, 31, 2), { samples: 2, mask });
-      return [all, some].flatMap((x) => {
-        const edges = x.size - 2;
-        // In place of infinities, which have no distance.
-        return [tf.clipByValue(tf.slice(x, 0, edges), -9, 9), tf.sum(tf.slice(x, edges, 2))];
-      });
+      // Sums alone: how one is cut in two parts depends on its last bits.
+      return [all, some].map((ranges) => tf.sum(tf.reshape(ranges, [4, 2]), 1));
     },
   },
   QatSegmentSum: {

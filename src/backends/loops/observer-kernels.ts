@@ -1,11 +1,11 @@
 /** What statistics ask of a tensor: `core/observe.ts` over a backend's memory. */
-import { sampleRanges, valueHistogram } from "../../core/observe.ts";
+import { SAMPLE_RANGES_SIZE, sampleRanges, valueHistogram } from "../../core/observe.ts";
 import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
 
-/** x, mask? [rows] → minima, maxima, mean. */
+/** x, mask? [rows] → ends, sums of the samples' ends, mean. */
 export const sampleRangesKernel: LoopKernel = {
   name: "QatSampleRanges",
-  outputShapes: (_shapes, attributes) => [[2 * (attributes.samples as number) + 2]],
+  outputShapes: () => [[SAMPLE_RANGES_SIZE]],
   run(call) {
     const { samples } = call.attributes as { samples: number };
     sampleRanges(call.floats("x"), { samples, mask: maskOf(call) }, call.out[0]!);

@@ -5,31 +5,36 @@ import type { Value } from "../op-run.ts";
 import { sizeOf } from "../../loop-kernel.ts";
 import type { Ops } from "../ops.ts";
 
-/** x, mask? [rows] → minima and maxima of samples, the mean and 0. Minimum and maximum keep NaN. */
+/** x, mask? [rows] → ends, sums of the samples' ends, mean. Minimum and maximum keep NaN. */
 export const sampleRangesKernel: NativeKernel = {
   name: "QatSampleRanges",
   run(call) {
     const { ops } = call;
     const { samples } = call.attributes as { samples: number };
     const { values, isReal } = rowsOf(call, samples);
-    const whole = ops.reshape(values, [samples, sizeOf(values.shape) / samples]);
-    if (isReal === null) {
-      const mean = ops.mean(ops.reshape(values, [-1]), [0]);
-      return [edges(ops, whole, whole, ops.reshape(mean, [1]))];
-    }
-    const placed = (padding: number): Value =>
-      ops.reshape(ops.select(isReal, values, padding), whole.shape);
-    const real = ops.select(isReal, values, 0);
-    const width = values.shape[1]!;
-    const count = ops.mul(ops.sum(ops.cast(isReal, TYPES.float32), [0, 1]), width);
-    const sum = ops.sum(real, [0, 1]);
-    const mean = ops.reshape(ops.div(sum, ops.maximum(count, 1)), [1]);
-    return [edges(ops, placed(Infinity), placed(-Infinity), mean)];
+    const ends = (padding: number): Value => {
+      const placed = isReal === null ? values : ops.select(isReal, values, padding);
+      const whole = ops.reshape(placed, [samples, sizeOf(values.shape) / samples]);
+      return padding > 0 ? ops.min(whole, [1]) : ops.max(whole, [1]);
+    };
+    const [minima, maxima] = [ends(Infinity), ends(-Infinity)];
+    const sums = [minima, maxima].map((of) => {
+      if (isReal === null) return ops.sum(of, [0]);
+      // A sample of padding alone is the one whose smallest value is above its largest.
+      return ops.sum(ops.select(ops.greater(minima, maxima), 0, of), [0]);
+    });
+    const mean = meanOf(ops, values, isReal);
+    const zero = ops.scalar(0);
+    const edges = [ops.min(minima, [0]), ops.max(maxima, [0])];
+    return [ops.stack([...edges, ...[...sums, mean].flatMap((of) => [of, zero])], 0)];
   },
 };
 
-function edges(ops: Ops, low: Value, high: Value, mean: Value): Value {
-  return ops.concat([ops.min(low, [1]), ops.max(high, [1]), mean, ops.floats([0])], 0);
+function meanOf(ops: Ops, values: Value, isReal: Value | null): Value {
+  if (isReal === null) return ops.mean(values, [0, 1]);
+  const rows = ops.sum(ops.cast(isReal, TYPES.float32), [0, 1]);
+  const count = ops.maximum(ops.mul(rows, values.shape[1]!), 1);
+  return ops.div(ops.sum(ops.select(isReal, values, 0), [0, 1]), count);
 }
 
 /** x, mask? [rows] → number of real values in each cell; squares around the centre and 0. */

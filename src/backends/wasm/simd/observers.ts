@@ -15,7 +15,10 @@ export const valueHistogram: SimdKernel = (call) => {
   const inverse = spec.width === 0 ? 0 : 1 / spec.width;
   const [counts, squares] = call.out as [number, number];
   const { cells, center } = spec;
-  call.simd.valueHistogram(x, mask, rows, width, cells, inverse, center, counts, squares);
+  const other = call.scratch(4 * cells);
+  call.simd.valueHistogram(
+    ...([x, mask, rows, width, cells, inverse, center, counts, other, squares] as const),
+  );
   return true;
 };
 
