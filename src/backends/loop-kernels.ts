@@ -30,7 +30,7 @@ import {
   lstmSequenceGradKernel,
   lstmSequenceKernel,
 } from "./loops/lstm-kernels.ts";
-import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
+import { sampleRangesKernel, valueHistogramKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
@@ -63,9 +63,9 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   lstmCellKernel,
   lstmSequenceKernel,
   lstmSequenceGradKernel,
-  magnitudeHistogramKernel,
   narrowCodesKernel,
   packCodesKernel,
+  sampleRangesKernel,
   segmentSumKernel,
   sigmoidKernel,
   splitHeadsKernel,
@@ -73,5 +73,5 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   tanhKernel,
   topCandidatesKernel,
   unsortedSegmentSumKernel,
-  valueRangeKernel,
+  valueHistogramKernel,
 ];
