@@ -6,7 +6,7 @@ import type { NativeOptions } from "./native.ts";
 import { NATIVE_WORKLOAD_NAMES, type NativeWorkloadName } from "./native-variants.ts";
 import { NATIVE_THREADS } from "./settings.ts";
 
-const SUBCOMMANDS = ["step", "native", "kernels", "recurrent", "decode"] as const;
+const SUBCOMMANDS = ["step", "native", "kernels", "recurrent", "decode", "ptq"] as const;
 
 export type Subcommand = (typeof SUBCOMMANDS)[number];
 
@@ -23,7 +23,7 @@ export interface BenchArguments {
   readonly native: Omit<NativeOptions, "python"> | null;
 }
 
-export const HELP = `usage: npm run bench -- <step|kernels|recurrent|decode> [--json] [--python PATH]
+export const HELP = `usage: npm run bench -- <step|kernels|recurrent|decode|ptq> [--json] [--python PATH]
        npm run bench -- native [--threads N] [--workload NAME ...] [--turns N] [--json]
                                [--python PATH]
 
@@ -35,6 +35,7 @@ export const HELP = `usage: npm run bench -- <step|kernels|recurrent|decode> [--
   recurrent  time of an LSTM layer, forward and backward: as one kernel for the sequence, step by
            step, and as TensorFlow.js' own layer
   decode   output tokens a second of beam search, cost against length, evaluation
+  ptq      beam search by the float GNMT, quantized after training, and while it is calibrated
 
   --json         one object with all samples on standard output; tables otherwise (Markdown)
   --python PATH  for step and native: a Python that has PyTorch, such as .venv/bin/python

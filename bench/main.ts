@@ -1,4 +1,4 @@
-/** The benchmarks: `npm run bench -- step|native|kernels|recurrent|decode`, see `--help` and docs/performance.md. */
+/** The benchmarks: `npm run bench -- step|native|kernels|recurrent|decode|ptq`, see `--help` and docs/performance.md. */
 import { TfjsQatError } from "../src/errors.ts";
 import { HELP, parseBenchArguments, type BenchArguments } from "./arguments.ts";
 import { measureDecoding } from "./decode.ts";
@@ -7,6 +7,8 @@ import { measureKernels } from "./kernels.ts";
 import { kernelsReport } from "./kernels-report.ts";
 import { measureNative } from "./native.ts";
 import { nativeJson, nativeReport } from "./native-report.ts";
+import { measurePtq } from "./ptq.ts";
+import { ptqReport } from "./ptq-report.ts";
 import { measureRecurrent } from "./recurrent.ts";
 import { recurrentReport } from "./recurrent-report.ts";
 import { measureSteps } from "./step.ts";
@@ -36,6 +38,10 @@ async function measure({ subcommand, python, native }: BenchArguments): Promise<
     case "recurrent": {
       const samples = await measureRecurrent(note);
       return [recurrentReport(samples), samples];
+    }
+    case "ptq": {
+      const samples = await measurePtq(note);
+      return [ptqReport(samples), samples];
     }
     case "decode": {
       const samples = await measureDecoding(note);

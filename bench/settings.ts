@@ -55,3 +55,10 @@ export const LENGTH_TURNS = 3;
 /** Turns of the teacher-forced evaluation of the dev set, and its batches. */
 export const EVALUATION_TURNS = 3;
 export const EVALUATION_BATCH = 32;
+
+/** The post-training benchmark: dev sentences, spread evenly, and those decoded together. */
+export const GNMT_PRETRAINED = `${root}pretrained/gnmt-lohelp`;
+export const GNMT_CONFIG = `${root}recipes/translation/gnmt/prediction_args.yml`;
+export const PTQ_SENTENCES = 96;
+export const PTQ_BATCH = 32;
+export const PTQ_TURNS = 5;
