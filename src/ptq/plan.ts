@@ -101,11 +101,19 @@ export function planModel(model: Seq2SeqModel, sources: PlanSources): QuantPlan 
   return { entries, floats: floatPlaces(layers) };
 }
 
-/** Short paths of the activations whose range neither the settings nor statistics tell. */
-export function pathsWithoutStatistics(
+/** An activation whose range neither the settings nor statistics tell. */
+export interface UnseenActivation {
+  /** Short path. */
+  readonly path: string;
+  /** How its range would have been chosen. */
+  readonly method: ClipMethod;
+}
+
+/** The activations that have to take their ranges from the live tensor. */
+export function unseenActivations(
   model: Seq2SeqModel,
   statistics: ModelStatistics | null,
-): string[] {
+): UnseenActivation[] {
   return model.layers().flatMap((layer) =>
     [...layer.quantizers.values()].flatMap(({ kind, path }) => {
       const settings = layer.policy.for(path)!;
@@ -114,7 +122,8 @@ export function pathsWithoutStatistics(
         return [];
       }
       const short = shortPath(path);
-      return statisticsFor(statistics, short) === null ? [short] : [];
+      const isSeen = statisticsFor(statistics, short) !== null;
+      return isSeen ? [] : [{ path: short, method: settings.actClip }];
     }),
   );
 }

@@ -10,10 +10,11 @@ import {
   resolveQuantConfig,
 } from "../quant/config.ts";
 import { clipName, isClipName } from "../quant/clip-name.ts";
+import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import type { ModelStatistics } from "../quant/tensor-statistics.ts";
 import { operationsOf } from "./operations.ts";
 import { type OverridesFile, resolveOverrides } from "./overrides.ts";
-import { pathsWithoutStatistics, planModel, type QuantPlan } from "./plan.ts";
+import { planModel, type QuantPlan, type UnseenActivation, unseenActivations } from "./plan.ts";
 import { type QuantReport, reportOf } from "./report.ts";
 import { treatmentOverrides, type Treatments } from "./treatments.ts";
 
@@ -85,11 +86,11 @@ export function prepareQuantization(
     if (late !== null || treated.length > 0) {
       rebuild([...(late?.overrides ?? []), ...config.overrides, ...treated]);
     }
-    const unseen = statistics === null ? [] : pathsWithoutStatistics(model, statistics);
+    const unseen = statistics === null ? [] : unseenActivations(model, statistics);
     if (unseen.length > 0) {
-      rebuild([...unseen.map((match) => ({ match, quant_dynamic: true })), ...config.overrides]);
+      rebuild([...unseen.map(liveOverride), ...config.overrides]);
       notes.push(
-        ...unseen.map((path) => `${path}: no statistics, its range is that of the live tensor`),
+        ...unseen.map(({ path }) => `${path}: no statistics, its range is that of the live tensor`),
       );
     }
     const plan = planModel(model, { statistics, weights: source.variables });
@@ -114,7 +115,9 @@ export function applyQuantization(
       if (origin === "constant" || origin === "live") continue;
       const clips = ranges.map(({ lo, hi }) => Math.max(-lo, hi));
       const clip = model.variables.get(clipName(quantizer.path))!;
-      tf.tidy(() => clip.assign(tf.tensor(clips, clip.shape, "float32")));
+      tf.tidy(() => {
+        clip.assign(tf.tensor(clips, clip.shape, "float32"));
+      });
     }
     return { model, report: reportOf(model, plan, notes) };
   } catch (error) {
@@ -123,11 +126,17 @@ export function applyQuantization(
   }
 }
 
+/** Searches need more than the live tensor: its whole range is taken. */
+function liveOverride({ path, method }: UnseenActivation): QuantOverride {
+  const isSearch = Object.hasOwn(RANGE_SEARCHES, method);
+  return { match: path, quant_dynamic: true, ...(isSearch && { quant_act_clip: "none" }) };
+}
+
 function withDefaults({ statistics = null, quantParams = {} }: QuantizeOptions): QuantConfig {
   const compat = quantParams.quant_compat ?? "none";
   const perChannel = followsDistiller(compat) ? {} : { quant_per_channel: true };
-  const dynamic = statistics === null ? { quant_dynamic: true } : {};
-  return resolveQuantConfig({ ...perChannel, ...quantParams, ...dynamic });
+  const live = { quant_act_clip: "none", ...quantParams, quant_dynamic: true } as const;
+  return resolveQuantConfig({ ...perChannel, ...(statistics === null ? live : quantParams) });
 }
 
 function modelLike(source: Seq2SeqModel, quantConfig: QuantConfig): Seq2SeqModel {
