@@ -10,6 +10,7 @@ import { type ClipMethod, followsDistiller } from "../quant/config.ts";
 import type { LayerQuantSettings } from "../quant/policy.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 import { chooseRange } from "../quant/range-methods.ts";
+import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import {
   type ModelStatistics,
   statisticsOf,
@@ -184,12 +185,13 @@ function weightRanges(
   }
   const values = weight.dataSync<"float32">();
   const channelAxis = axis ?? (layer instanceof TokenEmbedding ? 0 : weight.rank - 1);
+  const wantsHistogram = Object.hasOwn(RANGE_SEARCHES, method);
   const records = weightStatistics(
     { values, shape: weight.shape, channelAxis, where: path },
-    perChannel,
+    { perChannel, wantsHistogram },
   );
   const options = { method, spec, halfRange: settings.clipHalfRange, where: shortPath(path) };
-  const ranges = records.map((record) =>
+  const ranges = Array.from(records, (record) =>
     chooseRange(record, { ...options, nStds: settings.clipNStds }),
   );
   return { ranges, source: "weights", reason: `${method} of the weights, ${granularity}` };

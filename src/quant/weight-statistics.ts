@@ -2,8 +2,10 @@
 import { TrainingError } from "../errors.ts";
 import type { TensorStatistics, ValueHistogram } from "./tensor-statistics.ts";
 
-/** Cells of a weight's histogram. */
+/** Cells of the histogram of a whole weight, and of one with few values, such as a channel. */
 const CELLS = 2048;
+const FEW_CELLS = 512;
+const FEW_VALUES = 16384;
 
 /** A weight, row-major. */
 export interface WeightValues {
@@ -15,15 +17,23 @@ export interface WeightValues {
   readonly where: string;
 }
 
+/** Which statistics are made. */
+export interface WeightStatisticsOptions {
+  /** One record for each channel [default: one for the tensor]. */
+  readonly perChannel?: boolean;
+  /** Whether a range is to be searched for [default: false]. */
+  readonly wantsHistogram?: boolean;
+}
+
 /**
- * One record, or one for each channel. Extremes that are averaged are those of channels; the standard
+ * One record, or one for each channel in turn. Extremes that are averaged are those of channels; the standard
  * deviation is the unbiased one, as a tensor's own statistics are made in PyTorch.
  * @throws {TrainingError} for NaN or an infinity
  */
-export function weightStatistics(
+export function* weightStatistics(
   { values, shape, channelAxis, where }: WeightValues,
-  perChannel: boolean,
-): TensorStatistics[] {
+  { perChannel = false, wantsHistogram = false }: WeightStatisticsOptions = {},
+): Generator<TensorStatistics> {
   if (!values.every(Number.isFinite)) {
     throw new TrainingError(
       `quantization, "${where}": expected finite weights, received NaN or an infinity. ` +
@@ -31,9 +41,13 @@ export function weightStatistics(
     );
   }
   const channels = channelsOf(values, shape, channelAxis);
-  if (perChannel) return channels.map((channel) => statisticsOfValues([channel], shape));
-  // Of channels of one value each, averages of extremes would say nothing.
-  return [statisticsOfValues(channels.length === values.length ? [values] : channels, shape)];
+  const options = { shape, wantsHistogram };
+  if (!perChannel) {
+    // Of channels of one value each, averages of extremes would say nothing.
+    yield statisticsOfValues(channels.length === values.length ? [values] : channels, options);
+    return;
+  }
+  for (const channel of channels) yield statisticsOfValues([channel], options);
 }
 
 /** The values of each channel. */
@@ -51,7 +65,7 @@ function channelsOf(values: Float32Array, shape: readonly number[], axis: number
 
 function statisticsOfValues(
   samples: readonly Float32Array[],
-  shape: readonly number[],
+  { shape, wantsHistogram }: { shape: readonly number[]; wantsHistogram: boolean },
 ): TensorStatistics {
   const extremes = samples.map(extremesOf);
   const min = extremes.reduce((least, [low]) => Math.min(least, low), Infinity);
@@ -68,7 +82,7 @@ function statisticsOfValues(
     b: over((x) => Math.abs(x - mean)) / count,
     shape: `(${shape.join(", ")})`,
     totalNumel: count,
-    histogram: histogramOf(samples, Math.max(-min, max)),
+    histogram: wantsHistogram ? histogramOf(samples, Math.max(-min, max)) : null,
   };
 }
 
@@ -82,13 +96,15 @@ function extremesOf(sample: Float32Array): [min: number, max: number] {
 }
 
 function histogramOf(samples: readonly Float32Array[], largest: number): ValueHistogram {
-  const half = CELLS / 2;
+  const size = samples.reduce((sum, { length }) => sum + length, 0);
+  const cells = size < FEW_VALUES ? FEW_CELLS : CELLS;
+  const half = cells / 2;
   const width = largest / half;
-  const counts = new Float64Array(CELLS);
+  const counts = new Float64Array(cells);
   for (const sample of samples) {
     for (const x of sample) {
       const cell = width === 0 ? half : Math.floor(x / width) + half;
-      counts[Math.min(Math.max(cell, 0), CELLS - 1)]!++;
+      counts[Math.min(Math.max(cell, 0), cells - 1)]!++;
     }
   }
   return { width, counts };
