@@ -56,9 +56,11 @@ function channelsOf(values: Float32Array, shape: readonly number[], axis: number
   const count = shape[axis] ?? 1;
   const channels = Array.from({ length: count }, () => new Float32Array(values.length / count));
   const filled = new Int32Array(count);
-  for (let i = 0; i < values.length; i++) {
-    const channel = Math.floor(i / inner) % count;
-    channels[channel]![filled[channel]!++] = values[i]!;
+  let at = 0;
+  while (at < values.length) {
+    for (let channel = 0; channel < count; channel++) {
+      for (let i = 0; i < inner; i++) channels[channel]![filled[channel]!++] = values[at++]!;
+    }
   }
   return channels;
 }
@@ -71,19 +73,41 @@ function statisticsOfValues(
   const min = extremes.reduce((least, [low]) => Math.min(least, low), Infinity);
   const max = extremes.reduce((most, [, high]) => Math.max(most, high), -Infinity);
   const count = samples.reduce((sum, { length }) => sum + length, 0);
-  const over = (f: (x: number) => number): number =>
-    samples.reduce((sum, sample) => sample.reduce((part, x) => part + f(x), sum), 0);
-  const mean = over((x) => x) / count;
+  const mean = samples.reduce((sum, sample) => sum + sumOf(sample), 0) / count;
+  const { squares, magnitudes } = deviationSums(samples, mean);
   return {
     ...{ min, max, mean },
     avgMin: extremes.reduce((sum, [low]) => sum + low, 0) / samples.length,
     avgMax: extremes.reduce((sum, [, high]) => sum + high, 0) / samples.length,
-    std: Math.sqrt(over((x) => (x - mean) ** 2) / Math.max(count - 1, 1)),
-    b: over((x) => Math.abs(x - mean)) / count,
+    std: Math.sqrt(squares / Math.max(count - 1, 1)),
+    b: magnitudes / count,
     shape: `(${shape.join(", ")})`,
     totalNumel: count,
     histogram: wantsHistogram ? histogramOf(samples, Math.max(-min, max)) : null,
   };
+}
+
+// Plain loops: a model has some 10^8 weights.
+
+function sumOf(sample: Float32Array): number {
+  let sum = 0;
+  for (const x of sample) sum += x;
+  return sum;
+}
+
+/** Σ (x − mean)² and Σ |x − mean|. */
+function deviationSums(
+  samples: readonly Float32Array[],
+  mean: number,
+): { squares: number; magnitudes: number } {
+  let [squares, magnitudes] = [0, 0];
+  for (const sample of samples) {
+    for (const x of sample) {
+      squares += (x - mean) * (x - mean);
+      magnitudes += Math.abs(x - mean);
+    }
+  }
+  return { squares, magnitudes };
 }
 
 function extremesOf(sample: Float32Array): [min: number, max: number] {
