@@ -56,7 +56,7 @@ export function rangeGrid(spec: RangeSpec, range: ValueRange): RangeGrid {
   const { qmin, qmax } = qtypeOf("act", bits);
   const levels = qmax - qmin;
   if (compat === "none" && spec.kind === "softmax") {
-    return gridOfCodes({ qmin: 0, qmax: levels }, 2 ** -bits, 0);
+    return gridOfZeroPoint({ qmin: 0, qmax: levels }, 2 ** -bits, 0);
   }
   const f = Math.fround;
   if (mode === "asymmetric_signed" || mode === "asymmetric_unsigned") {
@@ -66,17 +66,17 @@ export function rangeGrid(spec: RangeSpec, range: ValueRange): RangeGrid {
     const exact = scaleOf(width, levels, null);
     const zero = roundHalfEven(f(codes.qmin - f(lo / exact)));
     const zeroPoint = Math.min(Math.max(zero, codes.qmin), codes.qmax);
-    return gridOfCodes(codes, scaleOf(width, levels, spec.scaleApproxMultBits), zeroPoint);
+    return gridOfZeroPoint(codes, scaleOf(width, levels, spec.scaleApproxMultBits), zeroPoint);
   }
   const scale = (end: number, steps: number): number =>
     scaleOf(f(end), steps, spec.scaleApproxMultBits);
   if (mode === "symmetric" && compat === "none" && spec.kind === "relu") {
-    return gridOfCodes({ qmin: 0, qmax: levels }, scale(Math.max(range.hi, 0), levels), 0);
+    return gridOfZeroPoint({ qmin: 0, qmax: levels }, scale(Math.max(range.hi, 0), levels), 0);
   }
   const largest = Math.max(Math.abs(range.lo), Math.abs(range.hi));
   const halved = mode === "symmetric" && compat === "distiller-2020";
   const lowest = mode === "symmetric" ? qmin : -qmax;
-  return gridOfCodes({ qmin: lowest, qmax }, scale(largest, halved ? levels / 2 : qmax), 0);
+  return gridOfZeroPoint({ qmin: lowest, qmax }, scale(largest, halved ? levels / 2 : qmax), 0);
 }
 
 /**
@@ -104,7 +104,13 @@ function scaleOf(width: number, steps: number, multBits: number | null): number 
   return f(1 / approximateScale(scale === exact && width > 0 ? f(steps / width) : 1, multBits));
 }
 
-function gridOfCodes(
+/**
+ * The grid of a scale and a zero point.
+ * @param stored smallest and largest stored code
+ * @param scale positive float32
+ * @param zeroPoint one of the stored codes
+ */
+export function gridOfZeroPoint(
   stored: { readonly qmin: number; readonly qmax: number },
   scale: number,
   zeroPoint: number,

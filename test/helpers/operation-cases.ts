@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { RandomStream } from "../../src/core/random.ts";
 import { adamUpdate } from "../../src/ops/adam.ts";
+import { affineLstmCell } from "../../src/ops/affine-lstm-cell.ts";
 import { affineQuant, affineQuantCodes } from "../../src/ops/affine-quant.ts";
 import { attentionSoftmax } from "../../src/ops/attention-softmax.ts";
 import { additiveScores } from "../../src/ops/additive-scores.ts";
@@ -122,6 +123,14 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
   },
   QatAdditiveScores: { agreement: SHORT_SUM, run: () => [scoresOf(...scoresInputs())] },
   QatAdditiveScoresGrad: { agreement: SHORT_SUM, run: () => gradients(scoresOf, scoresInputs()) },
+  QatAffineLstmCell: {
+    agreement: SHORT_SUM,
+    run: () => {
+      const grids = { scales: tf.ones<tf.Rank.R1>([6]), zeroPoints: tf.zeros<tf.Rank.R1>([6]) };
+      const inputs = { sums: matrix(7, 36, 1), cell: matrix(7, 9, 2), ...grids };
+      return Object.values(affineLstmCell(inputs, [null, null, null, null, null, null]));
+    },
+  },
   QatAffineQuant: {
     agreement: "exact",
     run: () => gradients((x) => affineQuant(x, affineGrid(), AFFINE), [matrix(9, 6, 1)]),
