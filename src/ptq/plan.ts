@@ -6,9 +6,9 @@ import type { QuantLayer } from "../layers/quant-layer.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { clipStatistics } from "../quant/clip-statistics.ts";
-import { type ClipMethod, followsDistiller } from "../quant/config.ts";
+import { type ClipMethod, followsDistiller, type QuantOverride } from "../quant/config.ts";
 import type { LayerQuantSettings } from "../quant/policy.ts";
-import type { Quantizer } from "../quant/quantizers.ts";
+import type { Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 import { chooseRange } from "../quant/range-methods.ts";
 import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import {
@@ -173,7 +173,7 @@ function weightRanges(
   settings: LayerQuantSettings,
   spec: RangeSpec,
 ): Choice {
-  const { axis, path } = quantizer;
+  const { axis, path } = quantizer as StaticQuantizer;
   const { weightClipMax: given, weightClip: method } = settings;
   const weight = weights.get(path)!;
   const perChannel = axis !== null;
@@ -237,14 +237,15 @@ function overrideReasons({ policy }: QuantLayer, path: string): string[] {
 }
 
 function floatPlaces(layers: readonly QuantLayer[]): QuantPlan["floats"] {
-  const [first] = layers;
-  if (first === undefined) return [];
-  const floats = [...first.policy.decisions].filter(([, settings]) => settings === null);
-  return floats.map(([path]) => {
-    const [override] = first.policy.overridesOf(path).filter(({ enable }) => enable === false);
-    return {
-      path,
-      reason: override === undefined ? "not quantized" : `override ${override.match}`,
-    };
+  const policy = layers[0]?.policy;
+  if (policy === undefined) return [];
+  return [...policy.decisions].flatMap(([path, settings]) => {
+    if (settings !== null && settings.floatBits === null) return [];
+    const decides = ({ enable, quant_float_bits: bits }: QuantOverride): boolean =>
+      settings === null ? enable === false : bits !== undefined;
+    const override = policy.overridesOf(path).find(decides);
+    return [
+      { path, reason: override === undefined ? "quant_float_bits" : `override ${override.match}` },
+    ];
   });
 }

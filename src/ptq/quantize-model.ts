@@ -9,7 +9,8 @@ import {
   type QuantParamsInput,
   resolveQuantConfig,
 } from "../quant/config.ts";
-import { clipName, isClipName } from "../quant/clip-name.ts";
+import { isRangeName } from "../quant/clip-name.ts";
+import type { StaticQuantizer } from "../quant/quantizers.ts";
 import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import type { ModelStatistics } from "../quant/tensor-statistics.ts";
 import { operationsOf } from "./operations.ts";
@@ -113,10 +114,9 @@ export function applyQuantization(
     copyWeights(source, model);
     for (const { quantizer, ranges, source: origin } of plan.entries) {
       if (origin === "constant" || origin === "live") continue;
-      const clips = ranges.map(({ lo, hi }) => Math.max(-lo, hi));
-      const clip = model.variables.get(clipName(quantizer.path))!;
-      tf.tidy(() => {
-        clip.assign(tf.tensor(clips, clip.shape, "float32"));
+      (quantizer as StaticQuantizer).assignRange({
+        lo: ranges.map(({ lo }) => lo),
+        hi: ranges.map(({ hi }) => hi),
       });
     }
     return { model, report: reportOf(model, plan, notes) };
@@ -129,14 +129,14 @@ export function applyQuantization(
 /** Searches need more than the live tensor: its whole range is taken. */
 function liveOverride({ path, method }: UnseenActivation): QuantOverride {
   const isSearch = Object.hasOwn(RANGE_SEARCHES, method);
-  return { match: path, quant_dynamic: true, ...(isSearch && { quant_act_clip: "none" }) };
+  return { match: path, quant_dynamic: true, quant_act_clip: isSearch ? "none" : method };
 }
 
 function withDefaults({ statistics = null, quantParams = {} }: QuantizeOptions): QuantConfig {
   const compat = quantParams.quant_compat ?? "none";
   const perChannel = followsDistiller(compat) ? {} : { quant_per_channel: true };
-  const live = { quant_act_clip: "none", ...quantParams, quant_dynamic: true } as const;
-  return resolveQuantConfig({ ...perChannel, ...(statistics === null ? live : quantParams) });
+  const dynamic = statistics === null ? { quant_dynamic: true } : {};
+  return resolveQuantConfig({ ...perChannel, ...quantParams, ...dynamic });
 }
 
 function modelLike(source: Seq2SeqModel, quantConfig: QuantConfig): Seq2SeqModel {
@@ -151,7 +151,7 @@ function modelLike(source: Seq2SeqModel, quantConfig: QuantConfig): Seq2SeqModel
 /** Values are copied: the optimizers of some backends write into variables in place. */
 function copyWeights(source: Seq2SeqModel, target: Seq2SeqModel): void {
   for (const [name, variable] of target.variables) {
-    if (isClipName(name)) continue;
+    if (isRangeName(name)) continue;
     const values = source.variables.get(name)!.dataSync<"float32">();
     tf.tidy(() => {
       variable.assign(tf.tensor(Float32Array.from(values), variable.shape, "float32"));

@@ -15,6 +15,9 @@ import {
   type QuantParamsInput,
   toQuantParams,
 } from "../../src/quant/config.ts";
+import type { StaticQuantizer } from "../../src/quant/quantizers.ts";
+import { shortPath } from "../../src/models/layer-paths.ts";
+import type { QuantReport } from "../../src/ptq/report.ts";
 import { withPass } from "../../src/quant/pass.ts";
 import { statisticsFor } from "../helpers/model-statistics.ts";
 import { makeTinyGnmt } from "../helpers/tiny-gnmt.ts";
@@ -85,6 +88,7 @@ describe.each(["GNMT", "Transformer"] as const)("quantizing the tiny %s", (name)
     const statistics = statisticsFor(layout, 3);
     layout.dispose();
     const { model, report } = quantizeModel(float, { statistics, quantParams });
+    expectReported(model, report);
     const after = logits(model);
     expect(distance(after, before)).toBeLessThan(error);
     expect(distance(after, before)).toBeGreaterThan(1e-4);
@@ -139,7 +143,7 @@ describe("a quantized GNMT", () => {
     const quantizer = model
       .layers()
       .find(({ name }) => name.endsWith(`${cell}/act_f`))!
-      .quantizers.get("input")!;
+      .quantizers.get("input") as StaticQuantizer;
     // All codes within the range that matters; over ±35 the same values would have about 51.
     const codes = tf.tidy(() => quantizerCodes(quantizer, tf.linspace(-6.1, 6.1, 5000)));
     expect(new Set(codes).size).toBe(256);
@@ -278,6 +282,20 @@ describe("a quantized GNMT", () => {
     model.dispose();
   });
 });
+
+/** The report says of each tensor what its quantizer does. */
+function expectReported(model: Seq2SeqModel, report: QuantReport): void {
+  const reports = new Map(report.tensors.map((tensor) => [tensor.path, tensor]));
+  for (const layer of model.layers()) {
+    for (const quantizer of layer.quantizers.values()) {
+      const { scale, zero_point: zero } = reports.get(shortPath(quantizer.path))!;
+      const range = (quantizer as StaticQuantizer).range();
+      expect([scale].flat(), quantizer.path).toEqual([...range.scale]);
+      expect([zero].flat(), quantizer.path).toEqual([...range.zeroPoint]);
+    }
+  }
+  expect(reports.size).toBe(report.tensors.length);
+}
 
 function quantizerCodes(quantizer: { codes(x: tf.Tensor): tf.Tensor }, x: tf.Tensor): number[] {
   return [...quantizer.codes(x).dataSync()];
