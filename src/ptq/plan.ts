@@ -8,7 +8,7 @@ import type { Seq2SeqModel } from "../models/model.ts";
 import { clipStatistics } from "../quant/clip-statistics.ts";
 import { type ClipMethod, followsDistiller, type QuantOverride } from "../quant/config.ts";
 import type { LayerQuantSettings } from "../quant/policy.ts";
-import type { Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
+import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 import { chooseRange } from "../quant/range-methods.ts";
 import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import {
@@ -173,7 +173,8 @@ function weightRanges(
   settings: LayerQuantSettings,
   spec: RangeSpec,
 ): Choice {
-  const { axis, path } = quantizer as StaticQuantizer;
+  const axis = quantizer instanceof StaticQuantizer ? quantizer.axis : null;
+  const { path } = quantizer;
   const { weightClipMax: given, weightClip: method } = settings;
   const weight = weights.get(path)!;
   const perChannel = axis !== null;

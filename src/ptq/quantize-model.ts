@@ -10,7 +10,7 @@ import {
   resolveQuantConfig,
 } from "../quant/config.ts";
 import { isRangeName } from "../quant/clip-name.ts";
-import type { StaticQuantizer } from "../quant/quantizers.ts";
+import { StaticQuantizer } from "../quant/quantizers.ts";
 import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import type { ModelStatistics } from "../quant/tensor-statistics.ts";
 import { operationsOf } from "./operations.ts";
@@ -112,9 +112,9 @@ export function applyQuantization(
 ): QuantizedModel {
   try {
     copyWeights(source, model);
-    for (const { quantizer, ranges, source: origin } of plan.entries) {
-      if (origin === "constant" || origin === "live") continue;
-      (quantizer as StaticQuantizer).assignRange({
+    for (const { quantizer, ranges } of plan.entries) {
+      if (!(quantizer instanceof StaticQuantizer)) continue;
+      quantizer.assignRange({
         lo: ranges.map(({ lo }) => lo),
         hi: ranges.map(({ hi }) => hi),
       });

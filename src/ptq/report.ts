@@ -6,7 +6,7 @@ import type { Seq2SeqModel } from "../models/model.ts";
 import { isRangeName } from "../quant/clip-name.ts";
 import { clipStatistics } from "../quant/clip-statistics.ts";
 import { Distribution } from "../quant/distribution.ts";
-import type { StaticQuantizer } from "../quant/quantizers.ts";
+import { StaticQuantizer } from "../quant/quantizers.ts";
 import type { PlanEntry, PlanRole, QuantPlan, RangeSource } from "./plan.ts";
 
 /** One number, or one for each channel. */
@@ -88,7 +88,7 @@ type Figures = Pick<QuantizedTensorReport, "saturated" | "sqnr_db">;
 
 function weightFigures(model: Seq2SeqModel, { quantizer, grids }: PlanEntry): Figures {
   const variable = model.variables.get(quantizer.path)!;
-  const { axis } = quantizer as StaticQuantizer;
+  const axis = quantizer instanceof StaticQuantizer ? quantizer.axis : null;
   const inner = axis === null ? 1 : variable.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
   const values = variable.dataSync<"float32">();
   let [outside, signal, noise] = [0, 0, 0];

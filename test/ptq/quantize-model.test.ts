@@ -15,7 +15,7 @@ import {
   type QuantParamsInput,
   toQuantParams,
 } from "../../src/quant/config.ts";
-import type { StaticQuantizer } from "../../src/quant/quantizers.ts";
+import { StaticQuantizer } from "../../src/quant/quantizers.ts";
 import { shortPath } from "../../src/models/layer-paths.ts";
 import type { QuantReport } from "../../src/ptq/report.ts";
 import { withPass } from "../../src/quant/pass.ts";
@@ -289,7 +289,8 @@ function expectReported(model: Seq2SeqModel, report: QuantReport): void {
   for (const layer of model.layers()) {
     for (const quantizer of layer.quantizers.values()) {
       const { scale, zero_point: zero } = reports.get(shortPath(quantizer.path))!;
-      const range = (quantizer as StaticQuantizer).range();
+      if (!(quantizer instanceof StaticQuantizer)) expect.fail(quantizer.path);
+      const range = quantizer.range();
       expect([scale].flat(), quantizer.path).toEqual([...range.scale]);
       expect([zero].flat(), quantizer.path).toEqual([...range.zeroPoint]);
     }
