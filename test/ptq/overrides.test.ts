@@ -76,7 +76,7 @@ describe("Distiller's overrides", () => {
   it("compile each pattern by itself: groups and alternatives keep their anchors", () => {
     const { overrides } = resolve(
       "(encoder|decoder).eltwiseadd_residuals.(0|7): {bits_activations: 7}\n" +
-        "decoder.classifier.classifier|encoder: {bits_activations: 5}\n",
+        "decoder.att_rnn.attn.linear|decoder.classifier.classifier: {bits_activations: 5}\n",
     );
     expect(overrides.map(({ match, quant_act_bits: bits }) => [match, bits])).toEqual([
       ["encoder/eltwiseadd_residuals/0", 7],
