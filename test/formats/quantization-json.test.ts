@@ -127,9 +127,9 @@ describe("quantization.json", () => {
       says: "finite",
     },
     {
-      name: "a clip that is null",
-      text: change('"clip_max": [0.1, 0.3]', '"clip_max": null'),
-      says: "clip_max: expected a finite number, received null",
+      name: "an unknown mode",
+      text: change('"clip_max": [0.1, 0.3]', '"clip_max": null, "mode": "affine"'),
+      says: "mode: expected symmetric or symmetric_restricted or",
     },
     {
       name: "a fractional zero point",
