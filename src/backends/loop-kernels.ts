@@ -31,7 +31,7 @@ import {
   lstmSequenceGradKernel,
   lstmSequenceKernel,
 } from "./loops/lstm-kernels.ts";
-import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
+import { sampleRangesKernel, valueHistogramKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
@@ -65,9 +65,9 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   lstmCellKernel,
   lstmSequenceKernel,
   lstmSequenceGradKernel,
-  magnitudeHistogramKernel,
   narrowCodesKernel,
   packCodesKernel,
+  sampleRangesKernel,
   segmentSumKernel,
   sigmoidKernel,
   splitHeadsKernel,
@@ -75,5 +75,5 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   tanhKernel,
   topCandidatesKernel,
   unsortedSegmentSumKernel,
-  valueRangeKernel,
+  valueHistogramKernel,
 ];
