@@ -6,6 +6,7 @@ import { exportInt8 } from "../../src/export/int8.ts";
 import { assignWeights } from "../../src/models/load-weights.ts";
 import { createModel } from "../../src/models/catalogue.ts";
 import type { Seq2SeqModel } from "../../src/models/model.ts";
+import { collectStats } from "../../src/ptq/collect-stats.ts";
 import { prepareQuantization, quantizeModel } from "../../src/ptq/quantize-model.ts";
 import { parseOverrides } from "../../src/ptq/overrides.ts";
 import { printPlan } from "../../src/ptq/print-plan.ts";
@@ -109,6 +110,17 @@ describe.each(["GNMT", "Transformer"] as const)("quantizing the tiny %s", (name)
     expect(() => exportInt8(again, { special: TINY_SPECIAL })).not.toThrow();
     again.dispose();
     model.dispose();
+  });
+
+  it("finds the ranges of all its quantizers in statistics of the float model", async () => {
+    const statistics = await collectStats(float, (watched) => logits(watched));
+    for (const compat of ["none", "distiller-2019"] as const) {
+      const options = { statistics, quantParams: { quant_compat: compat } };
+      const { model, report } = quantizeModel(float, options);
+      expect(report.notes).toEqual([]);
+      expect(distance(logits(model), before)).toBeLessThan(compat === "none" ? 0.02 : 0.04);
+      model.dispose();
+    }
   });
 
   it("leaves the given model as it is", () => {
