@@ -59,10 +59,14 @@ export interface QuantPlan {
   readonly floats: readonly { readonly path: string; readonly reason: string }[];
 }
 
-/** Statistics to look at where a file has none of a quantizer's own: what reads the same tensor. */
-const READERS: Readonly<Record<string, string>> = {
-  "encoder/output": "decoder/att_rnn/attn/linear_k/input",
-};
+/**
+ * Where else to look for statistics of a tensor: at the same operation by Distiller's name, and at what
+ * reads the same tensor.
+ */
+const ELSEWHERE: readonly (readonly [path: RegExp, other: string])[] = [
+  [/^decoder\/eltwiseconcats\/(\d+)\/output$/, "decoder/attention_concats/$1/output"],
+  [/^encoder\/output$/, "decoder/att_rnn/attn/linear_k/input"],
+];
 
 /**
  * The statistics that tell the range of a quantizer; null without any.
@@ -73,11 +77,10 @@ export function statisticsFor(
   path: string,
 ): TensorStatistics | null {
   if (statistics === null) return null;
-  const reader = READERS[path];
-  return (
-    statisticsOf(statistics, path) ??
-    (reader === undefined ? null : statisticsOf(statistics, reader))
-  );
+  const others = ELSEWHERE.filter(([own]) => own.test(path));
+  const paths = [path, ...others.map(([own, other]) => path.replace(own, other))];
+  const found = paths.map((candidate) => statisticsOf(statistics, candidate));
+  return found.find((record) => record !== null) ?? null;
 }
 
 /** What a plan is made from. */
