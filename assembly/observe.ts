@@ -2,14 +2,16 @@
 import { highDoubles, loadPart, lowDoubles, sumDoubleLanes } from "./lanes";
 
 /**
- * Minimum, maximum, sums of the samples' minima and maxima and the mean in two parts each, to float32
- * [8]. `mask` 0: every row is real.
+ * Minimum, maximum; sums of the samples' minima and maxima, the mean and the squares around it in two
+ * parts each, to float32 [10]. `mask` 0: every row is real.
  */
 export function sampleRanges(
   x: usize, mask: usize, samples: i32, perSample: i32, width: i32, out: usize,
 ): void {
   let low = f64x2.splat(0);
   let high = f64x2.splat(0);
+  let lowSquares = f64x2.splat(0);
+  let highSquares = f64x2.splat(0);
   let count: f64 = 0;
   let smallest: f32 = Infinity;
   let largest: f32 = -Infinity;
@@ -35,15 +37,23 @@ export function sampleRanges(
         const v = v128.load(x);
         least = f32x4.min(least, v);
         most = f32x4.max(most, v);
-        low = f64x2.add(low, lowDoubles(v));
-        high = f64x2.add(high, highDoubles(v));
+        const v0 = lowDoubles(v);
+        const v1 = highDoubles(v);
+        low = f64x2.add(low, v0);
+        high = f64x2.add(high, v1);
+        lowSquares = f64x2.add(lowSquares, f64x2.mul(v0, v0));
+        highSquares = f64x2.add(highSquares, f64x2.mul(v1, v1));
       }
       if (rest) {
         least = f32x4.min(least, loadPart(x, rest, Infinity));
         most = f32x4.max(most, loadPart(x, rest, -Infinity));
         const v = loadPart(x, rest, 0);
-        low = f64x2.add(low, lowDoubles(v));
-        high = f64x2.add(high, highDoubles(v));
+        const v0 = lowDoubles(v);
+        const v1 = highDoubles(v);
+        low = f64x2.add(low, v0);
+        high = f64x2.add(high, v1);
+        lowSquares = f64x2.add(lowSquares, f64x2.mul(v0, v0));
+        highSquares = f64x2.add(highSquares, f64x2.mul(v1, v1));
         x += (<usize>rest) << 2;
       }
     }
@@ -59,31 +69,29 @@ export function sampleRanges(
   store<f32>(out, largest, 4);
   storeParts(sumMin, out + 8);
   storeParts(sumMax, out + 16);
-  storeParts(count == 0 ? 0 : sumDoubleLanes(low, high) / count, out + 24);
+  const mean = count == 0 ? 0 : sumDoubleLanes(low, high) / count;
+  storeParts(mean, out + 24);
+  storeParts(max(sumDoubleLanes(lowSquares, highSquares) - count * mean * mean, 0), out + 32);
 }
 
 /**
- * counts[⌊x/width⌋ + cells/2]++ for each real element, the first and the last cell taking the rest,
- * and Σ (x − center)² in two parts. `inverse` is 1/width, or 0. `mask` 0: every row is real. `other`
- * is room for as many counts: increments of one cell in a row then do not wait for one another.
+ * counts[⌊x/width⌋ − begin]++ for each real element, the first and the last cell taking what lies
+ * outside. `inverse` is 1/width, or 0. `mask` 0: every row is real. `other` is room for as many counts:
+ * increments of one cell in a row then do not wait for one another.
  */
 export function valueHistogram(
-  x: usize, mask: usize, rows: i32, width: i32, cells: i32, inverse: f32, center: f64,
-  counts: usize, other: usize, squares: usize,
+  x: usize, mask: usize, rows: i32, width: i32, inverse: f32, begin: i32, cells: i32,
+  counts: usize, other: usize,
 ): void {
   const bytes = (<usize>cells) << 2;
   memory.fill(counts, 0, bytes);
   memory.fill(other, 0, bytes);
-  const half = cells >> 1;
   const scale = f32x4.splat(inverse);
-  const first = f32x4.splat(<f32>-half);
-  const last = f32x4.splat(<f32>(half - 1));
-  const middle = f64x2.splat(center);
-  // Cells 0 of the positive values.
-  const even = counts + (bytes >> 1);
-  const odd = other + (bytes >> 1);
-  let low = f64x2.splat(0);
-  let high = f64x2.splat(0);
+  const first = f32x4.splat(<f32>begin);
+  const last = f32x4.splat(<f32>(begin + cells - 1));
+  // Cells number 0.
+  const even = counts - (begin << 2);
+  const odd = other - (begin << 2);
   const wholeBytes = (<usize>(width & ~3)) << 2;
   const rest = width & 3;
   for (let row = 0; row < rows; row++) {
@@ -92,33 +100,23 @@ export function valueHistogram(
       continue;
     }
     for (const whole = x + wholeBytes; x < whole; x += 16) {
-      const v = v128.load(x);
-      const cell = cellsOf(v, scale, first, last);
+      const cell = cellsOf(v128.load(x), scale, first, last);
       addOne(even + i32x4.extract_lane(cell, 0));
       addOne(odd + i32x4.extract_lane(cell, 1));
       addOne(even + i32x4.extract_lane(cell, 2));
       addOne(odd + i32x4.extract_lane(cell, 3));
-      const d0 = f64x2.sub(lowDoubles(v), middle);
-      const d1 = f64x2.sub(highDoubles(v), middle);
-      low = f64x2.add(low, f64x2.mul(d0, d0));
-      high = f64x2.add(high, f64x2.mul(d1, d1));
     }
-    for (let lane = 0; lane < rest; lane++, x += 4) {
-      const v = load<f32>(x);
-      addOne(even + i32x4.extract_lane(cellsOf(f32x4.splat(v), scale, first, last), 0));
-      const d = <f64>v - center;
-      if (lane == 0) low = f64x2.replace_lane(low, 0, f64x2.extract_lane(low, 0) + d * d);
-      else if (lane == 1) low = f64x2.replace_lane(low, 1, f64x2.extract_lane(low, 1) + d * d);
-      else high = f64x2.replace_lane(high, 0, f64x2.extract_lane(high, 0) + d * d);
+    for (const end = x + (rest << 2); x < end; x += 4) {
+      const cell = cellsOf(f32x4.splat(load<f32>(x)), scale, first, last);
+      addOne(even + i32x4.extract_lane(cell, 0));
     }
   }
   for (const end = counts + bytes; counts < end; counts += 4, other += 4) {
     store<i32>(counts, load<i32>(counts) + load<i32>(other));
   }
-  storeParts(sumDoubleLanes(low, high), squares);
 }
 
-/** Byte offsets of the cells of four values from the one that begins at 0. */
+/** Byte offsets of the cells of four values from cell 0. */
 // @ts-ignore: decorator
 @inline
 function cellsOf(v: v128, scale: v128, first: v128, last: v128): v128 {

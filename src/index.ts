@@ -104,6 +104,27 @@ export { type BleuScore, corpusBleu } from "./metrics/bleu.ts";
 export { pairedBootstrap, type PairedComparison } from "./metrics/bootstrap.ts";
 export { corpusChrf } from "./metrics/chrf.ts";
 
+// Post-training quantization
+export { type OverridesDialect, type OverridesFile, parseOverrides } from "./ptq/overrides.ts";
+export type { PlanEntry, QuantPlan } from "./ptq/plan.ts";
+export { printPlan } from "./ptq/print-plan.ts";
+export {
+  applyQuantization,
+  type PreparedQuantization,
+  prepareQuantization,
+  type QuantizedModel,
+  quantizeModel,
+  type QuantizeOptions,
+} from "./ptq/quantize-model.ts";
+export type { FloatReport, QuantizedTensorReport, QuantReport } from "./ptq/report.ts";
+export {
+  type Treatment,
+  treatmentLines,
+  type Treatments,
+  type TreatmentSettings,
+} from "./ptq/treatments.ts";
+export type { ModelStatistics, TensorStatistics } from "./quant/tensor-statistics.ts";
+
 // Export and integer execution
 export { exportInt8 } from "./export/int8.ts";
 export { loadInt8 } from "./export/load-int8.ts";

@@ -26,6 +26,7 @@ import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
 import { columnSumKernel, linearKernel } from "./loops/linear-kernels.ts";
 import {
+  affineLstmCellKernel,
   lstmCellKernel,
   lstmSequenceGradKernel,
   lstmSequenceKernel,
@@ -40,6 +41,7 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   adamKernel,
   additiveScoresKernel,
   additiveScoresGradKernel,
+  affineLstmCellKernel,
   affineQuantKernel,
   affineQuantCodesKernel,
   attentionSoftmaxKernel,

@@ -109,7 +109,7 @@ function readArguments(
   const { argv: parsed, error } = Parser.detailed(snakeCased(argv, flags), {
     boolean: booleans,
     string: ["_", ...Object.keys(flags).filter((name) => !booleans.includes(name))],
-    alias: { help: ["h"] },
+    alias: { help: ["h"], ...shortNames(flags) },
     configuration: {
       "boolean-negation": true,
       "camel-case-expansion": false,
@@ -134,6 +134,16 @@ function readArguments(
   }
   addPositionals(raw, parsed._.map(String), positionals, flags, command);
   return raw;
+}
+
+/** One-letter names of flags that have one. */
+function shortNames(flags: Readonly<Record<string, z.ZodType>>): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(flags).flatMap(([name, schema]) => {
+      const { short } = (schema.meta() ?? {}) as FlagMeta;
+      return short === undefined ? [] : [[name, [short]]];
+    }),
+  );
 }
 
 function typedValue(schema: z.ZodType, value: unknown, where: string): unknown {
@@ -212,9 +222,10 @@ async function helpText(
     .usage(`${usage}\n\n${summary}.`)
     .wrap(Math.min(columns, 110));
   for (const [name, schema] of Object.entries(flags)) {
-    const { group = "Flags:", hidden } = (schema.meta() ?? {}) as FlagMeta;
+    const { group = "Flags:", hidden, short } = (schema.meta() ?? {}) as FlagMeta;
     if (hidden === true) continue;
-    instance.option(name, { describe: describeFlag(schema), group });
+    const alias = short === undefined ? {} : { alias: short };
+    instance.option(name, { describe: describeFlag(schema), group, ...alias });
   }
   for (const [command, meaning] of spec.examples) instance.example(`tfjs-qat ${command}`, meaning);
   return await instance.getHelp();
@@ -239,6 +250,8 @@ interface FlagMeta {
   readonly group?: string;
   /** Accepted, but not listed in the help text. */
   readonly hidden?: boolean;
+  /** One letter that may stand for the name, as in `-o`. */
+  readonly short?: string;
   /** A default that is filled in elsewhere. */
   readonly defaultText?: string;
 }

@@ -23,29 +23,42 @@ export function cellWidth(magnitude: number, cells: number): number {
   return 2 ** Math.max(exponent, LEAST_EXPONENT);
 }
 
+/** Which cells hold the values from `min` to `max`, counted from the one that begins at 0. */
+export function cellsFor(
+  { min, max }: { readonly min: number; readonly max: number },
+  width: number,
+  cells: number,
+): { readonly begin: number; readonly cells: number } {
+  const half = cells / 2;
+  const cellOf = (value: number): number =>
+    width === 0 ? 0 : Math.min(Math.max(Math.floor(value / width), -half), half - 1);
+  const begin = cellOf(min);
+  return { begin, cells: cellOf(max) - begin + 1 };
+}
+
 /**
  * Adds counts to a histogram whose cells are as wide or wider.
- * @param counts of cells of `width`; 0 where all values are 0
- * @param to counts of cells of `toWidth`, as many
- * @param range ends of the values counted
+ * @param counts of cells of `width` from cell `begin` on; width 0 where all values are 0
+ * @param to counts of cells of `toWidth`, half of them of negative values
  */
 export function addCounts(
-  counts: Int32Array | Float64Array,
-  width: number,
+  { counts, begin, width }: CellCounts,
   to: Float64Array,
   toWidth: number,
-  range: { readonly min: number; readonly max: number },
 ): void {
   const half = to.length / 2;
-  const cellOf = (value: number): number => {
-    const cell = width === 0 ? 0 : Math.floor(value / width);
-    return Math.min(Math.max(cell, -half), half - 1);
-  };
-  const [begin, end] = [cellOf(range.min), cellOf(range.max)];
-  // Cells of width 0 hold zeros alone, all in the one that begins at 0. Beyond 31 a shift would begin
-  // anew; by then all is in the two cells at 0.
+  // Beyond 31 a shift would begin anew; by then all is in the two cells at 0.
   const shift = width === 0 ? 0 : Math.min(Math.log2(toWidth / width), 31);
-  for (let cell = begin; cell <= end; cell++) to[half + (cell >> shift)]! += counts[half + cell]!;
+  for (let i = 0; i < counts.length; i++) to[half + ((begin + i) >> shift)]! += counts[i]!;
+}
+
+/** How often values occur in some cells. */
+export interface CellCounts {
+  readonly counts: Int32Array | Float64Array;
+  /** Number of the first cell: a cell begins at its number times the width. */
+  readonly begin: number;
+  /** 0 where all values are 0. */
+  readonly width: number;
 }
 
 /** How often each magnitude occurs: cell i counts from i·width. */

@@ -12,20 +12,21 @@ export interface ObservedRows {
 }
 
 /** Elements that {@link sampleRanges} writes. */
-export const SAMPLE_RANGES_SIZE = 8;
+export const SAMPLE_RANGES_SIZE = 10;
 
 /**
  * The smallest and the largest value; the sums over samples of the smallest and of the largest value of
- * each; and the mean of all. Samples of padding alone do not count; where nothing is real, ∞, −∞ and 0.
+ * each; the mean m of all, and Σ (x − m)². Samples of padding alone do not count; where nothing is real,
+ * ∞, −∞ and zeros.
  * @param out float32 [{@link SAMPLE_RANGES_SIZE}]: minimum, maximum (NaN where a value is NaN), both
- *   sums and the mean in two parts each
+ *   sums, the mean and the squares in two parts each
  */
 export function sampleRanges(x: Float32Array, layout: ObservedRows, out: Float32Array): void {
   const { samples, mask } = layout;
   const rows = mask?.length ?? samples;
   const perSample = rows / samples;
   const width = x.length / rows;
-  const lanes = new Float64Array(4);
+  const [lanes, squareLanes] = [new Float64Array(4), new Float64Array(4)];
   let [min, max, sumMin, sumMax, count] = [Infinity, -Infinity, 0, 0, 0];
   for (let sample = 0; sample < samples; sample++) {
     let [least, most] = [Infinity, -Infinity];
@@ -39,6 +40,7 @@ export function sampleRanges(x: Float32Array, layout: ObservedRows, out: Float32
         least = Math.min(least, value);
         most = Math.max(most, value);
         lanes[i & 3]! += value;
+        squareLanes[i & 3]! += value * value;
       }
     }
     if (count === before) continue;
@@ -51,49 +53,44 @@ export function sampleRanges(x: Float32Array, layout: ObservedRows, out: Float32
   out[1] = max;
   writeParts(sumMin, out, 2);
   writeParts(sumMax, out, 4);
-  writeParts(count === 0 ? 0 : sumOf(lanes) / count, out, 6);
+  const mean = count === 0 ? 0 : sumOf(lanes) / count;
+  writeParts(mean, out, 6);
+  // In float64 the difference is good to 2^−53 of the sum of squares.
+  writeParts(Math.max(sumOf(squareLanes) - count * mean * mean, 0), out, 8);
 }
 
-/** The cells and the centre of {@link valueHistogram}. */
+/** The cells of {@link valueHistogram}. */
 export interface HistogramSpec {
-  /** Cells, an even number, half of them for negative values. */
-  readonly cells: number;
-  /** Width of a cell, a power of two; 0 puts every value into the cell that begins at 0. */
+  /** Width of a cell, a power of two; 0 puts every value into cell 0. */
   readonly width: number;
-  /** What squares are taken from, a float64. */
-  readonly center: number;
+  /** Number of the first cell: a cell begins at its number times the width. */
+  readonly begin: number;
+  readonly cells: number;
 }
 
 /**
- * Number of real values in each cell: value v is in cell ⌊v/width⌋ + cells/2, the first and the last
- * cell take the rest; and Σ (v − center)².
+ * Number of real values in each cell: value v is in cell ⌊v/width⌋; the first and the last one take
+ * what lies outside.
  * @param x finite where real
  * @param counts int32 [cells]
- * @param squares float32 [2]: the sum in two parts
  */
 export function valueHistogram(
   x: Float32Array,
   mask: Float32Array | null,
-  { cells, width, center }: HistogramSpec,
-  out: { readonly counts: Int32Array; readonly squares: Float32Array },
+  { width, begin, cells }: HistogramSpec,
+  counts: Int32Array,
 ): void {
   const rows = mask?.length ?? 1;
   const rowWidth = x.length / rows;
   const inverse = width === 0 ? 0 : 1 / width;
-  const half = cells / 2;
-  const lanes = new Float64Array(4);
-  out.counts.fill(0);
+  counts.fill(0);
   for (let row = 0; row < rows; row++) {
     if (mask !== null && mask[row] === 0) continue;
-    for (let i = 0; i < rowWidth; i++) {
-      const value = x[row * rowWidth + i]!;
-      const cell = Math.floor(value * inverse) + half;
-      out.counts[Math.min(Math.max(cell, 0), cells - 1)]!++;
-      const distance = value - center;
-      lanes[i & 3]! += distance * distance;
+    for (let i = row * rowWidth; i < (row + 1) * rowWidth; i++) {
+      const cell = Math.floor(x[i]! * inverse) - begin;
+      counts[Math.min(Math.max(cell, 0), cells - 1)]!++;
     }
   }
-  writeParts(sumOf(lanes), out.squares, 0);
 }
 
 function sumOf(lanes: Float64Array): number {

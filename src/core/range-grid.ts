@@ -30,6 +30,9 @@ export interface ValueRange {
   readonly hi: number;
 }
 
+/** The largest float32 below 1: a product with it is the float32 below. */
+export const BELOW_ONE = 1 - 2 ** -24;
+
 /**
  * The grid of a range, with b bits, t = 2^(b−1) and c = max(|lo|, |hi|):
  *
@@ -40,7 +43,8 @@ export interface ValueRange {
  * | asymmetric_signed    | −t … t−1       | (hi−lo)/(2^b−1), range widened to hold 0  |
  * | asymmetric_unsigned  | 0 … 2^b−1      | the same                                  |
  *
- * Zero point of the asymmetric modes: clamp(rhe(qmin − fround(lo/scale))), as in ONNX
+ * Distiller's multiplication gives −c the code −t, a tie at its steps of c/(t−½): that scale is the
+ * float32 below where fround(c/scale) would fall short of t−½. Zero point of the asymmetric modes: clamp(rhe(qmin − fround(lo/scale))), as in ONNX
  * QuantizeLinear. Under compat none, relu in mode symmetric has codes 0 … 2^b−1 and scale
  * hi/(2^b−1), and softmax the constant scale 2^−b, whatever the mode. An empty range has scale 1.
  * With scaleApproxMultBits the scale is the reciprocal of {@link approximateScale}; the zero point
@@ -56,7 +60,7 @@ export function rangeGrid(spec: RangeSpec, range: ValueRange): RangeGrid {
   const { qmin, qmax } = qtypeOf("act", bits);
   const levels = qmax - qmin;
   if (compat === "none" && spec.kind === "softmax") {
-    return gridOfCodes({ qmin: 0, qmax: levels }, 2 ** -bits, 0);
+    return gridOfZeroPoint({ qmin: 0, qmax: levels }, 2 ** -bits, 0);
   }
   const f = Math.fround;
   if (mode === "asymmetric_signed" || mode === "asymmetric_unsigned") {
@@ -66,17 +70,20 @@ export function rangeGrid(spec: RangeSpec, range: ValueRange): RangeGrid {
     const exact = scaleOf(width, levels, null);
     const zero = roundHalfEven(f(codes.qmin - f(lo / exact)));
     const zeroPoint = Math.min(Math.max(zero, codes.qmin), codes.qmax);
-    return gridOfCodes(codes, scaleOf(width, levels, spec.scaleApproxMultBits), zeroPoint);
+    return gridOfZeroPoint(codes, scaleOf(width, levels, spec.scaleApproxMultBits), zeroPoint);
   }
   const scale = (end: number, steps: number): number =>
     scaleOf(f(end), steps, spec.scaleApproxMultBits);
   if (mode === "symmetric" && compat === "none" && spec.kind === "relu") {
-    return gridOfCodes({ qmin: 0, qmax: levels }, scale(Math.max(range.hi, 0), levels), 0);
+    return gridOfZeroPoint({ qmin: 0, qmax: levels }, scale(Math.max(range.hi, 0), levels), 0);
   }
   const largest = Math.max(Math.abs(range.lo), Math.abs(range.hi));
   const halved = mode === "symmetric" && compat === "distiller-2020";
   const lowest = mode === "symmetric" ? qmin : -qmax;
-  return gridOfCodes({ qmin: lowest, qmax }, scale(largest, halved ? levels / 2 : qmax), 0);
+  const step = scale(largest, halved ? levels / 2 : qmax);
+  const fallsShort = halved && largest >= SMALLEST_CLIP && f(f(largest) / step) < levels / 2;
+  const takesBelow = fallsShort && spec.scaleApproxMultBits === null;
+  return gridOfZeroPoint({ qmin: lowest, qmax }, takesBelow ? f(step * BELOW_ONE) : step, 0);
 }
 
 /**
@@ -104,7 +111,13 @@ function scaleOf(width: number, steps: number, multBits: number | null): number 
   return f(1 / approximateScale(scale === exact && width > 0 ? f(steps / width) : 1, multBits));
 }
 
-function gridOfCodes(
+/**
+ * The grid of a scale and a zero point.
+ * @param stored smallest and largest stored code
+ * @param scale positive float32
+ * @param zeroPoint one of the stored codes
+ */
+export function gridOfZeroPoint(
   stored: { readonly qmin: number; readonly qmax: number },
   scale: number,
   zeroPoint: number,

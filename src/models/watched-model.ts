@@ -38,7 +38,6 @@ export function watchModel(
       throw error;
     }
   };
-  const { stepAttended } = model;
   return {
     className: model.className,
     params: model.params,
@@ -54,11 +53,11 @@ export function watchModel(
     startState: (source, lengths, pass) =>
       seen(() => model.startState(source, lengths, watched(pass))),
     step: (ids, state, pass) => seen(() => model.step(ids, state, watched(pass))),
-    ...(stepAttended === undefined
+    ...(model.stepAttended === undefined
       ? {}
       : {
           stepAttended: (ids, state, pass) =>
-            seen(() => stepAttended.call(model, ids, state, watched(pass))),
+            seen(() => model.stepAttended!(ids, state, watched(pass))),
         }),
     gatherState: (state, rows) => model.gatherState(state, rows),
     disposeState: (state) => {

@@ -9,6 +9,7 @@ export const KERNEL_NAMES = [
   "QatAdam",
   "QatAdditiveScores",
   "QatAdditiveScoresGrad",
+  "QatAffineLstmCell",
   "QatAffineQuant",
   "QatAffineQuantCodes",
   "QatAttentionSoftmax",

@@ -11,13 +11,13 @@ export interface ObservedLayout {
 }
 
 /**
- * The ends of the real values, the sums over samples of each one's ends, and the mean, as
- * `core/observe.ts` defines them. Kernels sum in float64, the composition in float32. Not
+ * The ends of the real values, the sums over samples of each one's ends, the mean and the squares around
+ * it, as `core/observe.ts` defines them. Kernels sum in float64, the composition in float32. Not
  * differentiable.
  *
  * @param x float32, any shape, not empty
- * @returns float32 [SAMPLE_RANGES_SIZE]: minimum, maximum, then two sums and the mean in two parts
- *   each; the caller disposes it
+ * @returns float32 [SAMPLE_RANGES_SIZE]: minimum, maximum, then two sums, the mean and the squares
+ *   in two parts each; the caller disposes it
  */
 export function sampleRanges(x: tf.Tensor, { samples, mask }: ObservedLayout): tf.Tensor1D {
   const inputs: Record<string, tf.Tensor> = mask === null ? { x } : { x, mask };
@@ -40,46 +40,40 @@ export function sampleRanges(x: tf.Tensor, { samples, mask }: ObservedLayout): t
     const nan = tf.sum(tf.mul(real, 0));
     const ends = [tf.min(minima), tf.max(maxima)].map((of) => tf.add(of, nan));
     const zero = tf.scalar(0);
-    const sums = [sum(minima), sum(maxima), tf.div(tf.sum(real), count)];
+    const mean = tf.div(tf.sum(real), count);
+    const distance = tf.where(isReal, tf.sub(values, mean), tf.zerosLike(values));
+    const sums = [sum(minima), sum(maxima), mean, tf.sum(tf.square(distance))];
     return [tf.stack([...ends, ...sums.flatMap((of) => [of, zero])])];
   })[0] as tf.Tensor1D;
 }
 
 /**
- * How often each real value occurs, and the sum of squares around a centre; see `core/observe.ts`.
- * Kernels sum in float64, the composition in float32. Not differentiable.
+ * How often each real value occurs; see `core/observe.ts`. Not differentiable.
  *
  * @param x float32, any shape, not empty, finite where real
  * @param mask float32 [rows], 0 on padding; null: all real
- * @returns counts int32 [cells], squares float32 [2]; the caller disposes them
+ * @returns int32 [cells]; the caller disposes it
  */
 export function valueHistogram(
   x: tf.Tensor,
   mask: tf.Tensor1D | null,
-  { cells, width, center }: HistogramSpec,
-): { counts: tf.Tensor1D; squares: tf.Tensor1D } {
+  { width, begin, cells }: HistogramSpec,
+): tf.Tensor1D {
   const inputs: Record<string, tf.Tensor> = mask === null ? { x } : { x, mask };
-  const [counts, squares] = runKernel("QatValueHistogram", inputs, { cells, width, center }, () => {
+  return runKernel("QatValueHistogram", inputs, { width, begin, cells }, () => {
     const rows = mask?.size ?? 1;
     const values = tf.reshape(x, [rows, x.size / rows]);
-    const quotient = width === 0 ? tf.zerosLike(values) : tf.mul(values, 1 / width);
-    const cell = tf.clipByValue(tf.add(tf.floor(quotient), cells / 2), 0, cells - 1);
-    const distance = tf.square(tf.sub(values, center));
-    if (mask === null) return [countOf(cell, cells), parts(tf.sum(distance))];
+    const quotient = width === 0 ? tf.zerosLike(values) : tf.floor(tf.mul(values, 1 / width));
+    const cell = tf.clipByValue(tf.sub(quotient, begin), 0, cells - 1);
+    if (mask === null) return [countOf(cell, cells)];
     const isReal = tf.broadcastTo(tf.greater(tf.reshape(mask, [rows, 1]), 0), values.shape);
     // One more cell takes the padding.
     const placed = tf.where(isReal, cell, tf.fill(values.shape, cells));
-    const real = tf.where(isReal, distance, tf.zerosLike(distance));
-    return [tf.slice(countOf(placed, cells + 1), 0, cells), parts(tf.sum(real))];
-  }) as [tf.Tensor1D, tf.Tensor1D];
-  return { counts, squares };
+    return [tf.slice(countOf(placed, cells + 1), 0, cells)];
+  })[0] as tf.Tensor1D;
 }
 
 function countOf(cell: tf.Tensor, cells: number): tf.Tensor1D {
   const flat: tf.Tensor1D = tf.reshape(tf.cast(cell, "int32"), [cell.size]);
   return tf.bincount(flat, tf.tensor1d([], "int32"), cells);
-}
-
-function parts(sum: tf.Tensor): tf.Tensor1D {
-  return tf.concat1d([tf.reshape<tf.Rank.R1>(sum, [1]), tf.zeros([1])]);
 }

@@ -47,14 +47,16 @@ export type DistillerSettings = z.output<typeof settingsSchema>;
 /** Keys of a pattern's settings. */
 export const DISTILLER_KEYS: readonly string[] = Object.keys(settingsSchema.shape);
 
-/** What our placement makes of keys that say something else here. */
-const WITHOUT_EFFECT: Partial<Record<keyof DistillerSettings, string>> = {
-  bits_bias: "biases are added in float32, or as int32 under the Distiller compats",
-  fake: "operations outside products are computed in float32 anyway",
-  input_overrides: "inputs have the grid of what made them",
-  inputs_quant_auto_fallback: "inputs have the grid of what made them",
-  make_identity: "no operation is left out",
-  quantize_inputs: "inputs have the grid of what made them",
+/** What becomes of keys that say something else here. */
+const ELSEWISE: Partial<Record<keyof DistillerSettings, string>> = {
+  bits_bias: "no effect here, biases are added in float32, or as int32 under the Distiller compats",
+  fp16: "what matches is computed in float32, not float16",
+  fpq_module: "whatever its number of bits, what matches is computed in float32",
+  fake: "no effect here, operations outside products are computed in float32 anyway",
+  input_overrides: "no effect here, inputs have the grid of what made them",
+  inputs_quant_auto_fallback: "no effect here, inputs have the grid of what made them",
+  make_identity: "no effect here, no operation is left out",
+  quantize_inputs: "no effect here, inputs have the grid of what made them",
 };
 
 /** One entry of a file. */
@@ -110,8 +112,8 @@ export function resolveDistiller(
   });
   const notes = compiled.flatMap(({ pattern, settings, matching }) => [
     ...Object.keys(settings).flatMap((key) => {
-      const why = WITHOUT_EFFECT[key as keyof DistillerSettings];
-      return why === undefined ? [] : [`${where}, "${pattern}", ${key}: no effect here, ${why}`];
+      const why = ELSEWISE[key as keyof DistillerSettings];
+      return why === undefined ? [] : [`${where}, "${pattern}", ${key}: ${why}`];
     }),
     ...([...matching].every(({ quantizers }) => quantizers.length === 0)
       ? [`${where}, "${pattern}": no effect here, what it matches is computed in float32`]
@@ -162,7 +164,7 @@ function translated(settings: DistillerSettings, { path, quantizers }: Operation
 function sharedSettings(settings: DistillerSettings): Omit<QuantOverride, "match"> {
   const { mode } = settings;
   const modes = typeof mode === "string" ? { activations: mode, weights: mode } : mode;
-  const fpq = settings.fpq_module ?? (settings.fp16 === true ? 16 : undefined);
+  const isFloat = settings.fpq_module !== undefined || settings.fp16 === true;
   const all = {
     quant_weight_bits: settings.bits_weights ?? undefined,
     quant_act_bits: settings.bits_activations ?? undefined,
@@ -174,8 +176,7 @@ function sharedSettings(settings: DistillerSettings): Omit<QuantOverride, "match
     quant_clip_half_range: settings.clip_half_range,
     quant_per_channel: settings.per_channel_wts,
     quant_scale_approx_mult_bits: settings.scale_approx_mult_bits ?? undefined,
-    // Where more than 32 bits are asked for, float32 is the widest there is.
-    quant_float_bits: fpq === undefined ? undefined : fpq === 16 ? 16 : 32,
+    quant_float_bits: isFloat ? 32 : undefined,
   } as const;
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -6,10 +6,11 @@ import type { QuantLayer } from "../layers/quant-layer.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { clipStatistics } from "../quant/clip-statistics.ts";
-import { type ClipMethod, followsDistiller } from "../quant/config.ts";
+import { type ClipMethod, followsDistiller, type QuantOverride } from "../quant/config.ts";
 import type { LayerQuantSettings } from "../quant/policy.ts";
-import type { Quantizer } from "../quant/quantizers.ts";
+import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 import { chooseRange } from "../quant/range-methods.ts";
+import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import {
   type ModelStatistics,
   statisticsOf,
@@ -58,10 +59,14 @@ export interface QuantPlan {
   readonly floats: readonly { readonly path: string; readonly reason: string }[];
 }
 
-/** Statistics to look at where a file has none of a quantizer's own: what reads the same tensor. */
-const READERS: Readonly<Record<string, string>> = {
-  "encoder/output": "decoder/att_rnn/attn/linear_k/input",
-};
+/**
+ * Where else to look for statistics of a tensor: at the same operation by Distiller's name, and at what
+ * reads the same tensor.
+ */
+const ELSEWHERE: readonly (readonly [path: RegExp, other: string])[] = [
+  [/^decoder\/eltwiseconcats\/(\d+)\/output$/, "decoder/attention_concats/$1/output"],
+  [/^encoder\/output$/, "decoder/att_rnn/attn/linear_k/input"],
+];
 
 /**
  * The statistics that tell the range of a quantizer; null without any.
@@ -72,11 +77,10 @@ export function statisticsFor(
   path: string,
 ): TensorStatistics | null {
   if (statistics === null) return null;
-  const reader = READERS[path];
-  return (
-    statisticsOf(statistics, path) ??
-    (reader === undefined ? null : statisticsOf(statistics, reader))
-  );
+  const others = ELSEWHERE.filter(([own]) => own.test(path));
+  const paths = [path, ...others.map(([own, other]) => path.replace(own, other))];
+  const found = paths.map((candidate) => statisticsOf(statistics, candidate));
+  return found.find((record) => record !== null) ?? null;
 }
 
 /** What a plan is made from. */
@@ -101,11 +105,19 @@ export function planModel(model: Seq2SeqModel, sources: PlanSources): QuantPlan 
   return { entries, floats: floatPlaces(layers) };
 }
 
-/** Short paths of the activations whose range neither the settings nor statistics tell. */
-export function pathsWithoutStatistics(
+/** An activation whose range neither the settings nor statistics tell. */
+export interface UnseenActivation {
+  /** Short path. */
+  readonly path: string;
+  /** How its range would have been chosen. */
+  readonly method: ClipMethod;
+}
+
+/** The activations that have to take their ranges from the live tensor. */
+export function unseenActivations(
   model: Seq2SeqModel,
   statistics: ModelStatistics | null,
-): string[] {
+): UnseenActivation[] {
   return model.layers().flatMap((layer) =>
     [...layer.quantizers.values()].flatMap(({ kind, path }) => {
       const settings = layer.policy.for(path)!;
@@ -114,7 +126,8 @@ export function pathsWithoutStatistics(
         return [];
       }
       const short = shortPath(path);
-      return statisticsFor(statistics, short) === null ? [short] : [];
+      const isSeen = statisticsFor(statistics, short) !== null;
+      return isSeen ? [] : [{ path: short, method: settings.actClip }];
     }),
   );
 }
@@ -163,7 +176,8 @@ function weightRanges(
   settings: LayerQuantSettings,
   spec: RangeSpec,
 ): Choice {
-  const { axis, path } = quantizer;
+  const axis = quantizer instanceof StaticQuantizer ? quantizer.axis : null;
+  const { path } = quantizer;
   const { weightClipMax: given, weightClip: method } = settings;
   const weight = weights.get(path)!;
   const perChannel = axis !== null;
@@ -175,12 +189,13 @@ function weightRanges(
   }
   const values = weight.dataSync<"float32">();
   const channelAxis = axis ?? (layer instanceof TokenEmbedding ? 0 : weight.rank - 1);
+  const wantsHistogram = Object.hasOwn(RANGE_SEARCHES, method);
   const records = weightStatistics(
     { values, shape: weight.shape, channelAxis, where: path },
-    perChannel,
+    { perChannel, wantsHistogram },
   );
   const options = { method, spec, halfRange: settings.clipHalfRange, where: shortPath(path) };
-  const ranges = records.map((record) =>
+  const ranges = Array.from(records, (record) =>
     chooseRange(record, { ...options, nStds: settings.clipNStds }),
   );
   return { ranges, source: "weights", reason: `${method} of the weights, ${granularity}` };
@@ -226,14 +241,15 @@ function overrideReasons({ policy }: QuantLayer, path: string): string[] {
 }
 
 function floatPlaces(layers: readonly QuantLayer[]): QuantPlan["floats"] {
-  const [first] = layers;
-  if (first === undefined) return [];
-  const floats = [...first.policy.decisions].filter(([, settings]) => settings === null);
-  return floats.map(([path]) => {
-    const [override] = first.policy.overridesOf(path).filter(({ enable }) => enable === false);
-    return {
-      path,
-      reason: override === undefined ? "not quantized" : `override ${override.match}`,
-    };
+  const policy = layers[0]?.policy;
+  if (policy === undefined) return [];
+  return [...policy.decisions].flatMap(([path, settings]) => {
+    if (settings !== null && settings.floatBits === null) return [];
+    const decides = ({ enable, quant_float_bits: bits }: QuantOverride): boolean =>
+      settings === null ? enable === false : bits !== undefined;
+    const override = policy.overridesOf(path).find(decides);
+    return [
+      { path, reason: override === undefined ? "quant_float_bits" : `override ${override.match}` },
+    ];
   });
 }

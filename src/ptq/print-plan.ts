@@ -81,9 +81,9 @@ function sharedLines({ settings }: PlanEntry): string[] {
   ];
 }
 
-function settingsText({ settings, spec, role, method, quantizer }: PlanEntry): string {
+function settingsText({ settings, spec, role, method, ranges }: PlanEntry): string {
   const { clipNStds: nStds, clipHalfRange: half } = settings;
-  const perChannel = role === "weight" && quantizer.axis !== null;
+  const perChannel = role === "weight" && ranges.length > 1;
   return settingsTuple({ bits: spec.bits, mode: spec.mode, clip: method, nStds, half, perChannel });
 }
 

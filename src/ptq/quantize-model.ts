@@ -9,11 +9,13 @@ import {
   type QuantParamsInput,
   resolveQuantConfig,
 } from "../quant/config.ts";
-import { clipName, isClipName } from "../quant/clip-name.ts";
+import { isRangeName } from "../quant/clip-name.ts";
+import { StaticQuantizer } from "../quant/quantizers.ts";
+import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import type { ModelStatistics } from "../quant/tensor-statistics.ts";
 import { operationsOf } from "./operations.ts";
 import { type OverridesFile, resolveOverrides } from "./overrides.ts";
-import { pathsWithoutStatistics, planModel, type QuantPlan } from "./plan.ts";
+import { planModel, type QuantPlan, type UnseenActivation, unseenActivations } from "./plan.ts";
 import { type QuantReport, reportOf } from "./report.ts";
 import { treatmentOverrides, type Treatments } from "./treatments.ts";
 
@@ -85,11 +87,11 @@ export function prepareQuantization(
     if (late !== null || treated.length > 0) {
       rebuild([...(late?.overrides ?? []), ...config.overrides, ...treated]);
     }
-    const unseen = statistics === null ? [] : pathsWithoutStatistics(model, statistics);
+    const unseen = statistics === null ? [] : unseenActivations(model, statistics);
     if (unseen.length > 0) {
-      rebuild([...unseen.map((match) => ({ match, quant_dynamic: true })), ...config.overrides]);
+      rebuild([...unseen.map(liveOverride), ...config.overrides]);
       notes.push(
-        ...unseen.map((path) => `${path}: no statistics, its range is that of the live tensor`),
+        ...unseen.map(({ path }) => `${path}: no statistics, its range is that of the live tensor`),
       );
     }
     const plan = planModel(model, { statistics, weights: source.variables });
@@ -110,17 +112,24 @@ export function applyQuantization(
 ): QuantizedModel {
   try {
     copyWeights(source, model);
-    for (const { quantizer, ranges, source: origin } of plan.entries) {
-      if (origin === "constant" || origin === "live") continue;
-      const clips = ranges.map(({ lo, hi }) => Math.max(-lo, hi));
-      const clip = model.variables.get(clipName(quantizer.path))!;
-      tf.tidy(() => clip.assign(tf.tensor(clips, clip.shape, "float32")));
+    for (const { quantizer, ranges } of plan.entries) {
+      if (!(quantizer instanceof StaticQuantizer)) continue;
+      quantizer.assignRange({
+        lo: ranges.map(({ lo }) => lo),
+        hi: ranges.map(({ hi }) => hi),
+      });
     }
     return { model, report: reportOf(model, plan, notes) };
   } catch (error) {
     model.dispose();
     throw error;
   }
+}
+
+/** Searches need more than the live tensor: its whole range is taken. */
+function liveOverride({ path, method }: UnseenActivation): QuantOverride {
+  const isSearch = Object.hasOwn(RANGE_SEARCHES, method);
+  return { match: path, quant_dynamic: true, quant_act_clip: isSearch ? "none" : method };
 }
 
 function withDefaults({ statistics = null, quantParams = {} }: QuantizeOptions): QuantConfig {
@@ -142,7 +151,7 @@ function modelLike(source: Seq2SeqModel, quantConfig: QuantConfig): Seq2SeqModel
 /** Values are copied: the optimizers of some backends write into variables in place. */
 function copyWeights(source: Seq2SeqModel, target: Seq2SeqModel): void {
   for (const [name, variable] of target.variables) {
-    if (isClipName(name)) continue;
+    if (isRangeName(name)) continue;
     const values = source.variables.get(name)!.dataSync<"float32">();
     tf.tidy(() => {
       variable.assign(tf.tensor(Float32Array.from(values), variable.shape, "float32"));

@@ -3,9 +3,10 @@ import { codeOf, valueOf } from "../core/affine.ts";
 import type { RangeGrid } from "../core/range-grid.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
-import { isClipName } from "../quant/clip-name.ts";
+import { isRangeName } from "../quant/clip-name.ts";
 import { clipStatistics } from "../quant/clip-statistics.ts";
 import { Distribution } from "../quant/distribution.ts";
+import { StaticQuantizer } from "../quant/quantizers.ts";
 import type { PlanEntry, PlanRole, QuantPlan, RangeSource } from "./plan.ts";
 
 /** One number, or one for each channel. */
@@ -59,7 +60,7 @@ export function reportOf(
   const weights = new Set(entries.map(({ quantizer }) => quantizer.path));
   const kept = new Set(floats.map(({ path }) => path));
   const variables = [...model.variables.keys()]
-    .filter((name) => !weights.has(name) && !isClipName(name))
+    .filter((name) => !weights.has(name) && !isRangeName(name))
     .map((name) => ({ path: shortPath(name), reason: whyFloat(name) }))
     .filter(({ path }) => !kept.has(path));
   return {
@@ -87,7 +88,7 @@ type Figures = Pick<QuantizedTensorReport, "saturated" | "sqnr_db">;
 
 function weightFigures(model: Seq2SeqModel, { quantizer, grids }: PlanEntry): Figures {
   const variable = model.variables.get(quantizer.path)!;
-  const { axis } = quantizer;
+  const axis = quantizer instanceof StaticQuantizer ? quantizer.axis : null;
   const inner = axis === null ? 1 : variable.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
   const values = variable.dataSync<"float32">();
   let [outside, signal, noise] = [0, 0, 0];

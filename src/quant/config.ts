@@ -6,8 +6,6 @@ import { z } from "zod";
 import { QUANT_MODES, type QuantMode } from "../core/qtype.ts";
 import { ConfigError, UnknownNameError } from "../errors.ts";
 
-export type { QuantMode } from "../core/qtype.ts";
-
 const bits = z.int().min(2).max(8);
 const clip = z.number().positive();
 const rounding = z.enum(["half_even", "half_up"]);
@@ -65,8 +63,8 @@ const overridable = {
     .enum(CLIP_METHODS)
     .optional()
     .describe(
-      "post-training: how ranges of activations follow from statistics [default: mse; none under " +
-        "distiller-2019 and distiller-2020]",
+      "post-training: how ranges of activations follow from statistics [default: mse; none with " +
+        "quant_dynamic and under distiller-2019 and distiller-2020]",
     ),
   quant_clip_n_stds: z
     .number()
@@ -202,7 +200,7 @@ export function resolveQuantConfig(params: unknown): QuantConfig {
     weightMode: p.quant_weight_mode ?? "symmetric",
     actMode: p.quant_act_mode ?? "symmetric",
     weightClip: p.quant_weight_clip ?? "none",
-    actClip: p.quant_act_clip ?? (followsDistiller(p.quant_compat) ? "none" : "mse"),
+    actClip: p.quant_act_clip ?? defaultActClip(p.quant_compat, p.quant_dynamic ?? false),
     clipNStds: p.quant_clip_n_stds ?? null,
     clipHalfRange: p.quant_clip_half_range ?? false,
     netAware: p.quant_net_aware ?? true,
@@ -217,6 +215,11 @@ export function resolveQuantConfig(params: unknown): QuantConfig {
     weightClipL2: 0.001,
     actClipL2: 0.01,
   });
+}
+
+/** Live tensors have no histogram for a search. */
+function defaultActClip(compat: QuantConfig["compat"], dynamic: boolean): ClipMethod {
+  return dynamic || followsDistiller(compat) ? "none" : "mse";
 }
 
 /** The published placement rounds every result to the bits of activations. */
@@ -281,7 +284,7 @@ function postTrainingParams(config: QuantConfig): Partial<QuantParamsInput> {
   };
   const isDefault = ([key, value]: [string, unknown]): boolean =>
     key === "quant_act_clip"
-      ? value === (followsDistiller(config.compat) ? "none" : "mse")
+      ? value === defaultActClip(config.compat, config.dynamic)
       : value === POST_TRAINING_DEFAULTS[key];
   return Object.fromEntries(Object.entries(all).filter((entry) => !isDefault(entry)));
 }

@@ -21,14 +21,19 @@ export class Distribution {
   constructor({ width, counts }: ValueHistogram) {
     this.width = width;
     this.counts = counts;
-    const sums = [0, 1, 2].map(() => new Float64Array(counts.length + 1));
+    const [count, sum, squares] = [0, 1, 2].map(() => new Float64Array(counts.length + 1)) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ];
     for (let i = 0; i < counts.length; i++) {
-      const x = this.#middle(i);
-      for (let power = 0; power < 3; power++) {
-        sums[power]![i + 1] = sums[power]![i]! + counts[i]! * x ** power;
-      }
+      const x = (i + 0.5 - counts.length / 2) * width;
+      const n = counts[i]!;
+      count[i + 1] = count[i]! + n;
+      sum[i + 1] = sum[i]! + n * x;
+      squares[i + 1] = squares[i]! + n * x * x;
     }
-    this.#sums = sums as unknown as [Float64Array, Float64Array, Float64Array];
+    this.#sums = [count, sum, squares];
     this.total = this.#sums[0][counts.length]!;
   }
 
@@ -44,7 +49,7 @@ export class Distribution {
   squaredError({ lowest, highest, scale }: GridSpan): number {
     const below = this.#cellOf(lowest);
     const above = this.#cellOf(highest);
-    const [counts, ,] = this.#sums;
+    const [counts] = this.#sums;
     const inside = counts[above]! - counts[below]!;
     return (
       (inside * scale * scale) / 12 +
@@ -75,10 +80,6 @@ export class Distribution {
       { length: half },
       (_, i) => this.counts[half + i]! + this.counts[half - 1 - i]!,
     );
-  }
-
-  #middle(cell: number): number {
-    return (cell + 0.5 - this.counts.length / 2) * this.width;
   }
 
   /** The first cell whose middle is at or above a value. */

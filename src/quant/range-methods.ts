@@ -59,7 +59,9 @@ function rangeBy(statistics: TensorStatistics, choice: RangeChoice): ValueRange 
       return clipped(statistics, choice, required(statistics, "std", choice));
     case "laplace":
       return clipped(statistics, choice, required(statistics, "b", choice));
-    default: {
+    case "percentile":
+    case "mse":
+    case "kl": {
       const histogram = required(statistics, "histogram", choice);
       const extremes = { lo: min, hi: max };
       // Where every value is 0 there is nothing to search.

@@ -14,8 +14,11 @@ export interface RangeSearch {
 
 /** Share of the values that `percentile` keeps: of those left out, half on each side. */
 const PERCENTILE = 0.9999;
-/** Ends tried by `mse` on each side, as shares of the extremes. */
+/** Ends tried by `mse`, as shares of the extremes: the widest first. */
 const STEPS = 100;
+const SHARES = Array.from({ length: STEPS }, (_, i) => (STEPS - i) / STEPS);
+/** Where both ends are free, every so many of them first, and then all around the best. */
+const COARSE = 5;
 
 /** Whether a grid is centred on zero: both ends follow from one clip. */
 export function isCentred({ kind, mode, compat }: RangeSpec): boolean {
@@ -27,7 +30,7 @@ export function isCentred({ kind, mode, compat }: RangeSpec): boolean {
  * `percentile`: centred, the magnitude that a share of 0.9999 of the values stays within; else the
  * ends beyond which 0.00005 of the values lie on each side; of the relu kind 0.9999 lie below.
  * `mse`: the ends with the smallest {@link Distribution.squaredError} on the very grid that they
- * give, among 100 shares of each extreme; among equals the widest.
+ * give, of 100 shares of the extremes; among equals the widest.
  * `kl`: see divergence.ts.
  */
 export const RANGE_SEARCHES = {
@@ -55,26 +58,37 @@ function percentileRange({ extremes, distribution, spec }: RangeSearch): ValueRa
   return { lo, hi: Math.max(lo, Math.min(distribution.quantile(1 - outside), extremes.hi)) };
 }
 
-function leastErrorRange({ extremes, distribution, spec }: RangeSearch): ValueRange {
-  let best = extremes;
-  let bestError = Infinity;
-  for (const range of candidates(extremes, spec)) {
-    const error = distribution.squaredError(rangeGrid(spec, range));
-    if (error < bestError) [best, bestError] = [range, error];
-  }
-  return best;
-}
-
-/** Widest first. */
-function* candidates({ lo, hi }: ValueRange, spec: RangeSpec): Generator<ValueRange> {
-  const shares = Array.from({ length: STEPS }, (_, i) => (STEPS - i) / STEPS);
+function leastErrorRange(search: RangeSearch): ValueRange {
+  const { extremes, spec } = search;
+  const { lo, hi } = extremes;
   if (isCentred(spec)) {
     const clip = Math.max(-lo, hi);
-    for (const share of shares) yield { lo: -share * clip, hi: share * clip };
-    return;
+    return best(
+      search,
+      SHARES.map((share) => ({ lo: -share * clip, hi: share * clip })),
+    );
   }
   // Zero is always on the grid, so that an end on its other side stays there.
-  const lows = lo < 0 && spec.kind !== "relu" ? shares.map((share) => share * lo) : [0];
-  const highs = hi > 0 ? shares.map((share) => share * hi) : [0];
-  for (const low of lows) for (const high of highs) yield { lo: low, hi: high };
+  const [low, high] = [spec.kind === "relu" ? 0 : Math.min(lo, 0), Math.max(hi, 0)];
+  const coarse = SHARES.filter((_, i) => i % COARSE === 0);
+  const pairs = (lows: readonly number[], highs: readonly number[]): ValueRange[] =>
+    (low === 0 ? [1] : lows).flatMap((l) =>
+      (high === 0 ? [1] : highs).map((h) => ({ lo: l * low, hi: h * high })),
+    );
+  const first = best(search, pairs(coarse, coarse));
+  const near = (end: number, extreme: number): number[] =>
+    SHARES.filter(
+      (share) => Math.abs(share * extreme - end) < (COARSE / STEPS) * Math.abs(extreme),
+    );
+  return best(search, pairs(near(first.lo, low), near(first.hi, high)));
+}
+
+/** The range whose grid has the smallest error; the earliest, so the widest, among equals. */
+function best({ distribution, spec }: RangeSearch, ranges: readonly ValueRange[]): ValueRange {
+  let [found, least] = [ranges[0]!, Infinity];
+  for (const range of ranges) {
+    const error = distribution.squaredError(rangeGrid(spec, range));
+    if (error < least) [found, least] = [range, error];
+  }
+  return found;
 }

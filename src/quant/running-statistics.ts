@@ -1,5 +1,10 @@
 /** Statistics of a tensor that come in part by part, in memory that does not grow. */
-import { absoluteDeviation, addCounts, HISTOGRAM_CELLS } from "../core/histogram.ts";
+import {
+  absoluteDeviation,
+  addCounts,
+  type CellCounts,
+  HISTOGRAM_CELLS,
+} from "../core/histogram.ts";
 import type { TensorStatistics } from "./tensor-statistics.ts";
 
 /** What one tensor adds. */
@@ -15,9 +20,8 @@ export interface TensorSummary {
   readonly mean: number;
   /** Σ (x − mean)². */
   readonly squares: number;
-  /** Of {@link HISTOGRAM_CELLS} cells as narrow as `cellWidth` allows for this tensor. */
-  readonly counts: Int32Array;
-  readonly width: number;
+  /** In cells as narrow as `cellWidth` allows for this tensor. */
+  readonly histogram: CellCounts;
 }
 
 /** Names of the numbers that {@link RunningStatistics} keeps besides its histogram. */
@@ -91,13 +95,14 @@ export class RunningStatistics {
     own.sumMax += part.sumMax;
     own.min = Math.min(own.min, part.min);
     own.max = Math.max(own.max, part.max);
-    if (part.width > this.#width) this.#widen(part.width);
-    addCounts(part.counts, part.width, this.#counts, this.#width, part);
+    if (part.histogram.width > this.#width) this.#widen(part.histogram.width);
+    addCounts(part.histogram, this.#counts, this.#width);
   }
 
   #widen(width: number): void {
     const counts = new Float64Array(HISTOGRAM_CELLS);
-    addCounts(this.#counts, this.#width, counts, width, { min: -Infinity, max: Infinity });
+    const before = { counts: this.#counts, begin: -HISTOGRAM_CELLS / 2, width: this.#width };
+    addCounts(before, counts, width);
     this.#counts = counts;
     this.#width = width;
   }

@@ -1,6 +1,6 @@
 /** Adds tensors of a running model to statistics: each is read once, whatever sees it. */
 import * as tf from "@tensorflow/tfjs";
-import { cellWidth, HISTOGRAM_CELLS } from "../core/histogram.ts";
+import { cellsFor, cellWidth, HISTOGRAM_CELLS } from "../core/histogram.ts";
 import { TrainingError } from "../errors.ts";
 import { sampleRanges, valueHistogram } from "../ops/observe.ts";
 import type { Positions } from "./pass.ts";
@@ -105,28 +105,27 @@ function addAll(all: readonly Seen[], tensors: readonly tf.Tensor[]): void {
     const ranges = read(
       tensors.map((x, i) => sampleRanges(x, { samples: all[i]!.rows.samples, mask: masks[i]! })),
     ).map((values, i) => rangesOf(values as Float32Array, all[i]!.where));
-    const histograms = tensors.map((x, i) => {
-      const { width, mean: center } = ranges[i]!;
-      return valueHistogram(x, masks[i]!, { cells: HISTOGRAM_CELLS, width, center });
-    });
-    const counts = read(histograms.map((histogram) => histogram.counts));
-    const squares = read(histograms.map((histogram) => histogram.squares));
+    const counts = read(
+      tensors.map((x, i) => {
+        const { width, cells } = ranges[i]!;
+        return valueHistogram(x, masks[i]!, { width, ...cells });
+      }),
+    );
     all.forEach((seen, i) => {
-      const [high, low] = squares[i] as unknown as [number, number];
       const { rows, targets } = seen;
-      const sizes = { count: rows.count, samples: rows.realSamples };
-      seen.summary = {
-        ...ranges[i]!,
-        ...sizes,
-        squares: high + low,
-        counts: counts[i] as Int32Array,
-      };
+      const { width, cells, ...moments } = ranges[i]!;
+      const histogram = { counts: counts[i] as Int32Array, begin: cells.begin, width };
+      seen.summary = { ...moments, count: rows.count, samples: rows.realSamples, histogram };
       for (const { to, shape } of targets) to.add(seen.summary, shape);
     });
   });
 }
 
-type Ranges = Omit<TensorSummary, "count" | "samples" | "squares" | "counts">;
+/** What a tensor's ranges tell, and the cells that it needs. */
+interface Ranges extends Omit<TensorSummary, "count" | "samples" | "histogram"> {
+  readonly width: number;
+  readonly cells: ReturnType<typeof cellsFor>;
+}
 
 /** @param values of {@link sampleRanges} */
 function rangesOf(values: Float32Array, where: string): Ranges {
@@ -134,12 +133,13 @@ function rangesOf(values: Float32Array, where: string): Ranges {
   for (const end of [min, max]) {
     if (!Number.isFinite(end)) throw notFinite(where, end);
   }
+  const width = cellWidth(Math.max(-min, max), HISTOGRAM_CELLS);
   return {
-    ...{ min, max },
+    ...{ min, max, width, cells: cellsFor({ min, max }, width, HISTOGRAM_CELLS) },
     sumMin: values[2]! + values[3]!,
     sumMax: values[4]! + values[5]!,
     mean: values[6]! + values[7]!,
-    width: cellWidth(Math.max(-min, max), HISTOGRAM_CELLS),
+    squares: values[8]! + values[9]!,
   };
 }
 

@@ -76,7 +76,7 @@ describe("Distiller's overrides", () => {
   it("compile each pattern by itself: groups and alternatives keep their anchors", () => {
     const { overrides } = resolve(
       "(encoder|decoder).eltwiseadd_residuals.(0|7): {bits_activations: 7}\n" +
-        "decoder.classifier.classifier|encoder: {bits_activations: 5}\n",
+        "decoder.att_rnn.attn.linear|decoder.classifier.classifier: {bits_activations: 5}\n",
     );
     expect(overrides.map(({ match, quant_act_bits: bits }) => [match, bits])).toEqual([
       ["encoder/eltwiseadd_residuals/0", 7],
@@ -117,12 +117,13 @@ describe("Distiller's overrides", () => {
         quant_clip_half_range: true,
         quant_per_channel: true,
         quant_scale_approx_mult_bits: 8,
-        quant_float_bits: 16,
+        quant_float_bits: 32,
       },
     ]);
     expect(notes).toEqual([
       'o.yaml, "decoder.classifier.classifier", bits_bias: no effect here, biases are added in ' +
         "float32, or as int32 under the Distiller compats",
+      'o.yaml, "decoder.classifier.classifier", fp16: what matches is computed in float32, not float16',
     ]);
   });
 

@@ -185,8 +185,8 @@ function longTailed(shift = 0): TensorStatistics {
   const random = new RandomStream({ seed: 4, stream: 0 });
   const values = Float32Array.from({ length: 100_000 }, () => random.normal() + shift);
   values.set([12, -12.5], 0);
-  const weight = { values, shape: [values.length], channelAxis: 0, where: "x" };
-  return weightStatistics({ ...weight, shape: [100_000, 1], channelAxis: 1 }, false)[0]!;
+  const weight = { values, shape: [values.length, 1], channelAxis: 1, where: "x" };
+  return [...weightStatistics(weight, { wantsHistogram: true })][0]!;
 }
 
 describe("searched ranges", () => {
@@ -250,7 +250,7 @@ describe("searched ranges", () => {
 
   it("is zero where every value is", () => {
     const weight = { values: new Float32Array(6), shape: [2, 3], channelAxis: 1, where: "x" };
-    const [zero] = weightStatistics(weight, false);
+    const [zero] = [...weightStatistics(weight, { wantsHistogram: true })];
     expect(chooseRange(zero!, choice("mse", spec()))).toEqual({ lo: 0, hi: 0 });
   });
 });
@@ -260,7 +260,7 @@ describe("statistics of weights", () => {
   const weight = { values, shape: [2, 3], channelAxis: 1, where: "x" };
 
   it("are those of the whole tensor, with extremes averaged over channels", () => {
-    const [all] = weightStatistics(weight, false);
+    const [all] = [...weightStatistics(weight)];
     expect(all).toMatchObject({ min: -6, max: 5, totalNumel: 6 });
     expect(all!.avgMin).toBeCloseTo((1 - 2 - 6) / 3, 12);
     expect(all!.avgMax).toBeCloseTo((4 + 5 + 3) / 3, 12);
@@ -270,13 +270,13 @@ describe("statistics of weights", () => {
   });
 
   it("are those of each channel", () => {
-    const channels = weightStatistics(weight, true);
+    const channels = [...weightStatistics(weight, { perChannel: true })];
     expect(channels.map(({ min, max }) => [min, max])).toEqual([
       [1, 4],
       [-2, 5],
       [-6, 3],
     ]);
-    const rows = weightStatistics({ ...weight, channelAxis: 0 }, true);
+    const rows = [...weightStatistics({ ...weight, channelAxis: 0 }, { perChannel: true })];
     expect(rows.map(({ min, max }) => [min, max])).toEqual([
       [-2, 3],
       [-6, 5],
@@ -285,6 +285,6 @@ describe("statistics of weights", () => {
 
   it("are refused for what is not finite", () => {
     const broken = { ...weight, values: Float32Array.of(1, NaN, 1, 1, 1, 1) };
-    expect(() => weightStatistics(broken, false)).toThrow(/"x": expected finite weights/);
+    expect(() => [...weightStatistics(broken)]).toThrow(/"x": expected finite weights/);
   });
 });

@@ -1,5 +1,6 @@
 /** Fake quantization by scale and zero point as kernels: `core/quantize.ts` over a backend's memory. */
 import type { Grid } from "../../core/affine.ts";
+import { gridOfZeroPoint } from "../../core/range-grid.ts";
 import {
   channelLayout,
   type ChannelLayout,
@@ -17,11 +18,10 @@ export function affineGridsOf(call: Pick<KernelCall, "floats" | "shape" | "attri
   const isPerTensor = axis! < 0 || call.shape("scale").length === 0;
   const layout = channelLayout(call.shape("x"), isPerTensor ? null : axis!);
   const zeroPoints = call.floats("zeroPoint");
-  const grids = Array.from(call.floats("scale"), (scale, c): Grid => {
-    const [least, most] = [qmin! - zeroPoints[c]!, qmax! - zeroPoints[c]!];
-    const ends = { lowest: Math.fround(least * scale), highest: Math.fround(most * scale) };
-    return { qmin: least, qmax: most, scale, ...ends, rounding: "half_even", isZero: false };
-  });
+  const stored = { qmin: qmin!, qmax: qmax! };
+  const grids = Array.from(call.floats("scale"), (scale, c) =>
+    gridOfZeroPoint(stored, scale, zeroPoints[c]!),
+  );
   return { grids, layout };
 }
 

@@ -2,7 +2,7 @@
 import { SAMPLE_RANGES_SIZE, sampleRanges, valueHistogram } from "../../core/observe.ts";
 import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
 
-/** x, mask? [rows] → ends, sums of the samples' ends, mean. */
+/** x, mask? [rows] → ends, sums of the samples' ends, mean, squares. */
 export const sampleRangesKernel: LoopKernel = {
   name: "QatSampleRanges",
   outputShapes: () => [[SAMPLE_RANGES_SIZE]],
@@ -12,15 +12,14 @@ export const sampleRangesKernel: LoopKernel = {
   },
 };
 
-/** x, mask? [rows] → counts [cells], squares [2]. */
+/** x, mask? [rows] → counts [cells]. */
 export const valueHistogramKernel: LoopKernel = {
   name: "QatValueHistogram",
-  outputTypes: ["int32", "float32"],
-  outputShapes: (_shapes, attributes) => [[attributes.cells as number], [2]],
+  outputTypes: ["int32"],
+  outputShapes: (_shapes, attributes) => [[attributes.cells as number]],
   run(call) {
-    const spec = call.attributes as { cells: number; width: number; center: number };
-    const out = { counts: call.intOut, squares: call.out[0]! };
-    valueHistogram(call.floats("x"), maskOf(call), spec, out);
+    const spec = call.attributes as { width: number; begin: number; cells: number };
+    valueHistogram(call.floats("x"), maskOf(call), spec, call.intOut);
   },
 };
 

@@ -18,7 +18,7 @@ import { sigmoid, tanh } from "./simd/gate-activations.ts";
 import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
 import { linear } from "./simd/linear.ts";
-import { lstmCell, lstmSequence, lstmSequenceGrad } from "./simd/lstm.ts";
+import { affineLstmCell, lstmCell, lstmSequence, lstmSequenceGrad } from "./simd/lstm.ts";
 import { sampleRanges, valueHistogram } from "./simd/observers.ts";
 import {
   attentionSoftmax,
@@ -33,6 +33,7 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatAdam: adam,
   QatAdditiveScores: additiveScores,
   QatAdditiveScoresGrad: additiveScoresGrad,
+  QatAffineLstmCell: affineLstmCell,
   QatAffineQuant: affineQuant,
   QatAffineQuantCodes: affineQuantCodes,
   QatAttentionSoftmax: attentionSoftmax,

@@ -18,7 +18,7 @@ export const quantizeCommand = defineCommand({
       .string()
       .min(1)
       .optional()
-      .describe("model directory to write; it must be new or empty"),
+      .meta({ description: "model directory to write; it must be new or empty", short: "o" }),
     stats: z
       .string()
       .min(1)
@@ -99,7 +99,18 @@ function quantParamsOf(flags: Readonly<Record<string, unknown>>): QuantParamsInp
 }
 
 function reportText({ tensors, floats }: QuantReport, output: string): string {
-  const columns = ["path", "bits", "mode", "scale", "zero", "min", "max", "beyond", "SQNR", "range"];
+  const columns = [
+    "path",
+    "bits",
+    "mode",
+    "scale",
+    "zero",
+    "min",
+    "max",
+    "beyond",
+    "SQNR",
+    "range",
+  ];
   const table = formatTable(
     columns.map((title, i) => ({ title, isNumber: i === 1 || (i >= 3 && i <= 8) })),
     tensors.map((tensor) => [
@@ -116,7 +127,9 @@ function reportText({ tensors, floats }: QuantReport, output: string): string {
     ]),
   );
   const kept = floats.map(({ path, reason }) => `  ${path}: ${reason}`);
-  return [table, "", `${floats.length} float:`, ...kept, "", `${output}: quantized model`].join("\n");
+  return [table, "", `${floats.length} float:`, ...kept, "", `${output}: quantized model`].join(
+    "\n",
+  );
 }
 
 /** One number, or the least and the most of several. */

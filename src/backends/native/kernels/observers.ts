@@ -5,7 +5,7 @@ import type { Value } from "../op-run.ts";
 import { sizeOf } from "../../loop-kernel.ts";
 import type { Ops } from "../ops.ts";
 
-/** x, mask? [rows] → ends, sums of the samples' ends, mean. Minimum and maximum keep NaN. */
+/** x, mask? [rows] → ends, sums of the samples' ends, mean, squares. Minimum and maximum keep NaN. */
 export const sampleRangesKernel: NativeKernel = {
   name: "QatSampleRanges",
   run(call) {
@@ -26,7 +26,10 @@ export const sampleRangesKernel: NativeKernel = {
     const mean = meanOf(ops, values, isReal);
     const zero = ops.scalar(0);
     const edges = [ops.min(minima, [0]), ops.max(maxima, [0])];
-    return [ops.stack([...edges, ...[...sums, mean].flatMap((of) => [of, zero])], 0)];
+    const distance = ops.sub(values, mean);
+    const real = isReal === null ? distance : ops.select(isReal, distance, 0);
+    const squares = ops.sum(ops.square(real), [0, 1]);
+    return [ops.stack([...edges, ...[...sums, mean, squares].flatMap((of) => [of, zero])], 0)];
   },
 };
 
@@ -37,23 +40,19 @@ function meanOf(ops: Ops, values: Value, isReal: Value | null): Value {
   return ops.div(ops.sum(ops.select(isReal, values, 0), [0, 1]), count);
 }
 
-/** x, mask? [rows] → number of real values in each cell; squares around the centre and 0. */
+/** x, mask? [rows] → number of real values in each cell. */
 export const valueHistogramKernel: NativeKernel = {
   name: "QatValueHistogram",
   run(call) {
     const { ops } = call;
-    const spec = call.attributes as { cells: number; width: number; center: number };
-    const { cells, width, center } = spec;
+    const { width, begin, cells } = call.attributes as Record<"width" | "begin" | "cells", number>;
     const { values, isReal } = rowsOf(call, 1);
     const quotient = width === 0 ? ops.zerosLike(values) : ops.floor(ops.mul(values, 1 / width));
-    const cell = ops.clip(ops.add(quotient, cells / 2), 0, cells - 1);
-    const squares = ops.square(ops.sub(values, center));
+    const cell = ops.clip(ops.sub(quotient, begin), 0, cells - 1);
+    if (isReal === null) return [countOf(ops, cell, cells)];
     // One more cell takes the padding.
-    const placed = isReal === null ? cell : ops.select(isReal, cell, cells);
-    const real = isReal === null ? squares : ops.select(isReal, squares, 0);
-    const counts = countOf(ops, placed, cells + 1);
-    const sum = ops.reshape(ops.sum(real, [0, 1]), [1]);
-    return [ops.slice(counts, [0], [cells]), ops.concat([sum, ops.floats([0])], 0)];
+    const counts = countOf(ops, ops.select(isReal, cell, cells), cells + 1);
+    return [ops.slice(counts, [0], [cells])];
   },
 };
 

@@ -10,15 +10,13 @@ export const sampleRanges: SimdKernel = (call) => {
 };
 
 export const valueHistogram: SimdKernel = (call) => {
-  const spec = call.attributes as { cells: number; width: number; center: number };
+  const spec = call.attributes as { width: number; begin: number; cells: number };
   const { x, mask, rows, width } = rowsOf(call, 1);
   const inverse = spec.width === 0 ? 0 : 1 / spec.width;
-  const [counts, squares] = call.out as [number, number];
-  const { cells, center } = spec;
+  const { begin, cells } = spec;
   const other = call.scratch(4 * cells);
-  call.simd.valueHistogram(
-    ...([x, mask, rows, width, cells, inverse, center, counts, other, squares] as const),
-  );
+  const place = [x, mask, rows, width] as const;
+  call.simd.valueHistogram(...place, inverse, begin, cells, call.out[0]!, other);
   return true;
 };
 

@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { QuantReport } from "../../src/ptq/report.ts";
+import { loadModel } from "../../src/recipe/load-model.ts";
+import { quantizeModel } from "../../src/ptq/quantize-model.ts";
+import { distillerYaml, statisticsFor } from "../helpers/model-statistics.ts";
+import { at, expectError, makeModels, put, removeModels, textOf } from "./bad-input-cases.ts";
+import { cli } from "./capture-io.ts";
+
+beforeAll(async () => {
+  await makeModels();
+  const { model: float } = loadModel(at("float"));
+  const { model } = quantizeModel(float);
+  put("stats.yaml", distillerYaml(statisticsFor(model, 4)));
+  model.dispose();
+  float.dispose();
+});
+afterAll(removeModels);
+
+function quantize(output: string, ...more: string[]): string[] {
+  return ["quantize", at("float"), "-o", at(output), ...more];
+}
+
+const STATS = (): string[] => ["--stats", at("stats.yaml"), "--quant_act_clip", "none"];
+
+describe("tfjs-qat quantize", () => {
+  it("writes a model that evaluate, inspect, export and predict take", async () => {
+    const run = await cli(quantize("ptq", ...STATS(), "--json"));
+    expect(run).toMatchObject({ code: 0, err: "" });
+    const report = JSON.parse(run.out) as QuantReport;
+    expect(JSON.parse(textOf("ptq/report.json"))).toMatchObject({ tensors: report.tensors });
+    const kernel = report.tensors.find(({ role }) => role === "weight")!;
+    expect(kernel).toMatchObject({ bits: 8, mode: "symmetric", source: "weights" });
+    expect(report.tensors.filter(({ source }) => source === "live")).toEqual([]);
+
+    const data = ["--src_file", at("good.txt"), "--trg_file", at("good.txt"), "--backend", "cpu"];
+    const scored = await cli(["evaluate", at("ptq"), ...data, "--json"]);
+    expect(scored.code).toBe(0);
+    expect(JSON.parse(scored.out)).toMatchObject({ sentences: 3, model: "quantized" });
+    const inspected = await cli(["inspect", at("ptq"), "--json"]);
+    const { tensors } = JSON.parse(inspected.out) as {
+      tensors: { path: string; scale: unknown }[];
+    };
+    expect(tensors.find(({ path }) => path === kernel.path)!.scale).toEqual(kernel.scale);
+    const exported = await cli(["export", at("ptq"), "--output", at("ptq-int8")]);
+    expect(exported.code).toBe(0);
+    const lines = { input: "a b\n" };
+    const [one, two] = [
+      await cli(["predict", at("ptq"), "--backend", "cpu"], lines),
+      await cli(["predict", at("ptq-int8"), "--backend", "cpu"], lines),
+    ];
+    expect(one).toMatchObject({ code: 0 });
+    expect(two.out).toBe(one.out);
+  });
+
+  it("takes ranges of the live tensors without statistics", async () => {
+    const run = await cli(quantize("dynamic"));
+    expect(run.code).toBe(0);
+    expect(run.out).toMatch(/range of the live tensor/);
+    const data = ["--src_file", at("good.txt"), "--trg_file", at("good.txt"), "--backend", "cpu"];
+    expect(await cli(["evaluate", at("dynamic"), ...data])).toMatchObject({ code: 0 });
+  });
+
+  it("quantizes an already quantized model and an int8 export as well", async () => {
+    for (const source of ["quant", "int8"]) {
+      const argv = ["quantize", at(source), "--output", at(`again-${source}`), ...STATS()];
+      expect(await cli(argv)).toMatchObject({ code: 0 });
+    }
+  });
+
+  it("shows the plan alone, and what overrides and modes make of it", async () => {
+    put(
+      "overrides.yaml",
+      "decoder.layer_0.ffn.dense1: {bits_weights: 5, bits_bias: 32}\n.*: {clip_acts: AVG}\n",
+    );
+    const argv = ["quantize", at("float"), "--print_plan", "--mode", "asymmetric_signed"];
+    const files = ["--stats", at("stats.yaml"), "--overrides", at("overrides.yaml")];
+    const run = await cli([...argv, ...files]);
+    expect(run.code).toBe(0);
+    expect(run.out).toMatch(
+      /^Replacing 'TokenEmbedding' layers' weights using the model's settings/,
+    );
+    expect(run.out).toMatch(/\(num_bits=5 ; quant_mode=ASYMMETRIC_SIGNED ; clip_mode=NONE/);
+    expect(run.out).toMatch(/quant_mode=ASYMMETRIC_SIGNED ; clip_mode=AVG ; .*per_channel=False/);
+    expect(run.err).toMatch(/bits_bias: no effect here/);
+    const json = await cli([...argv, ...files, "--json"]);
+    expect(JSON.parse(json.out)).toMatchObject({ output: null, plan: run.out.trimEnd() });
+  });
+
+  it("refuses in one line what cannot be done", async () => {
+    await expectError(["quantize", at("float")], 2, /expected a directory to write/);
+    await expectError(quantize("quant"), 2, /received .*quant, which is a directory with files/);
+    await expectError(quantize("good.txt"), 2, /which is a file/);
+    await expectError(quantize("x", "--stats", at("none.yaml")), 3, /none\.yaml/);
+    await expectError(quantize("x", "--stats", at("stats.yaml")), 2, /with a histogram for .* mse/);
+    await expectError(quantize("x", "--mode", "symetric"), 2, /--mode: expected/);
+    put("typo.yaml", "decoder.layer_0.ffn.dens1: {clip_acts: AVG}");
+    await expectError(
+      quantize("x", "--overrides", at("typo.yaml")),
+      2,
+      /Did you mean "decoder\.layer_0\.ffn\.dense1"\?/,
+    );
+    put("glob.yaml", "decoder/layer_0/fnf/**: {quant_act_bits: 6}");
+    await expectError(quantize("x", "--overrides", at("glob.yaml")), 2, /decoder\/layer_0\/ffn/);
+    expect(() => readFileSync(at("x/report.json"))).toThrow();
+  });
+});
