@@ -5,7 +5,7 @@ import type {
   ModelStatistics,
   OperationStatistics,
   TensorStatistics,
-} from "../../src/quant/tensor-statistics.ts";
+} from "../../src/core/tensor-statistics.ts";
 
 /** A record of a normal-looking tensor between −reach and reach. */
 export function statisticsRecord(reach: number): TensorStatistics {

@@ -3,7 +3,7 @@ import { rangeGrid, type RangeSpec } from "../../src/core/range-grid.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { chooseRange, type RangeChoice } from "../../src/quant/range-methods.ts";
-import type { TensorStatistics } from "../../src/quant/tensor-statistics.ts";
+import type { TensorStatistics } from "../../src/core/tensor-statistics.ts";
 import { readStatistics } from "../../src/recipe/read-statistics.ts";
 import { weightStatistics } from "../../src/quant/weight-statistics.ts";
 
