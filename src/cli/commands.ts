@@ -31,6 +31,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/inspect.ts")).inspectCommand,
   },
   {
+    name: "calibrate",
+    summary: "Statistics of a float model's tensors while it translates text, for quantize",
+    load: async () => (await import("./commands/calibrate.ts")).calibrateCommand,
+  },
+  {
     name: "export",
     summary: "Write a quantized model as int8 safetensors with quantization.json",
     load: async () => (await import("./commands/export.ts")).exportCommand,

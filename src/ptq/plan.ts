@@ -1,6 +1,7 @@
 /** What post-training quantization will do to each weight and activation, before anything runs. */
 import type * as tf from "@tensorflow/tfjs";
 import { rangeGrid, type RangeGrid, type RangeSpec, type ValueRange } from "../core/range-grid.ts";
+import type { ModelStatistics, TensorStatistics } from "../core/tensor-statistics.ts";
 import { TokenEmbedding } from "../layers/embedding.ts";
 import type { QuantLayer } from "../layers/quant-layer.ts";
 import { shortPath } from "../models/layer-paths.ts";
@@ -11,11 +12,7 @@ import type { LayerQuantSettings } from "../quant/policy.ts";
 import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 import { chooseRange } from "../quant/range-methods.ts";
 import { RANGE_SEARCHES } from "../quant/range-search.ts";
-import {
-  type ModelStatistics,
-  statisticsOf,
-  type TensorStatistics,
-} from "../quant/tensor-statistics.ts";
+import { statisticsOf } from "../quant/tensor-statistics.ts";
 import { weightStatistics } from "../quant/weight-statistics.ts";
 import { rangeLimit } from "./net-aware.ts";
 

@@ -12,7 +12,7 @@ import {
 import { isRangeName } from "../quant/clip-name.ts";
 import { StaticQuantizer } from "../quant/quantizers.ts";
 import { RANGE_SEARCHES } from "../quant/range-search.ts";
-import type { ModelStatistics } from "../quant/tensor-statistics.ts";
+import type { ModelStatistics } from "../core/tensor-statistics.ts";
 import { operationsOf } from "./operations.ts";
 import { type OverridesFile, resolveOverrides } from "./overrides.ts";
 import { planModel, type QuantPlan, type UnseenActivation, unseenActivations } from "./plan.ts";

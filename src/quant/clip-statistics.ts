@@ -1,6 +1,6 @@
 /** Statistics of values as a reader sees them that tells none apart beyond a range. */
 import type { ValueRange } from "../core/range-grid.ts";
-import type { TensorStatistics, ValueHistogram } from "./tensor-statistics.ts";
+import type { TensorStatistics, ValueHistogram } from "../core/tensor-statistics.ts";
 
 /**
  * Each extreme moves to the nearer end of [lo, hi] where it lies outside; so do the values of the

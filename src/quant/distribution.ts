@@ -1,5 +1,5 @@
 /** A histogram as sums up to each cell, so that the error of any range costs a look-up. */
-import type { ValueHistogram } from "./tensor-statistics.ts";
+import type { ValueHistogram } from "../core/tensor-statistics.ts";
 
 /** The ends of a grid and its step. */
 export interface GridSpan {

@@ -5,7 +5,7 @@ import { clipFactor } from "./clip-factors.ts";
 import { type ClipMethod, followsDistiller } from "./config.ts";
 import { Distribution } from "./distribution.ts";
 import { isCentred, RANGE_SEARCHES } from "./range-search.ts";
-import type { TensorStatistics } from "./tensor-statistics.ts";
+import type { TensorStatistics } from "../core/tensor-statistics.ts";
 
 /** What a range is chosen by. */
 export interface RangeChoice {

@@ -1,7 +1,7 @@
 /** Ranges that are searched for in a histogram: by percentiles, squared error, or divergence. */
 import { rangeGrid, type RangeSpec, type ValueRange } from "../core/range-grid.ts";
 import type { Distribution } from "./distribution.ts";
-import { divergenceRange } from "./divergence.ts";
+import { divergenceRange } from "./kl-range.ts";
 
 /** What a range is searched for. */
 export interface RangeSearch {
@@ -31,7 +31,7 @@ export function isCentred({ kind, mode, compat }: RangeSpec): boolean {
  * ends beyond which 0.00005 of the values lie on each side; of the relu kind 0.9999 lie below.
  * `mse`: the ends with the smallest {@link Distribution.squaredError} on the very grid that they
  * give, of 100 shares of the extremes; among equals the widest.
- * `kl`: see divergence.ts.
+ * `kl`: see kl-range.ts.
  */
 export const RANGE_SEARCHES = {
   percentile: percentileRange,

@@ -1,6 +1,6 @@
 /** Statistics of weights, from their values: of the whole tensor, or of each output channel. */
 import { TrainingError } from "../errors.ts";
-import type { TensorStatistics, ValueHistogram } from "./tensor-statistics.ts";
+import type { TensorStatistics, ValueHistogram } from "../core/tensor-statistics.ts";
 
 /** Cells of the histogram of a whole weight, and of one with few values, such as a channel. */
 const CELLS = 2048;

@@ -16,7 +16,7 @@ import {
 import type { QuantReport } from "../ptq/report.ts";
 import { treatmentLines } from "../ptq/treatments.ts";
 import { type QuantConfig, type QuantParamsInput, toQuantParams } from "../quant/config.ts";
-import { readStatistics } from "./read-statistics-stub.ts";
+import { readStatistics } from "./read-statistics.ts";
 import { CheckpointStore } from "../train/checkpoint-store.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
 import { writeModelConfigs } from "./model-configs.ts";

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { formatStatisticsYaml } from "../../src/formats/distiller-statistics.ts";
+import { formatHistograms } from "../../src/formats/statistics-histograms.ts";
 import type { QuantReport } from "../../src/ptq/report.ts";
 import { loadModel } from "../../src/recipe/load-model.ts";
 import { quantizeModel } from "../../src/ptq/quantize-model.ts";
-import { distillerYaml, statisticsFor } from "../helpers/model-statistics.ts";
+import { statisticsFor } from "../helpers/model-statistics.ts";
 import { at, expectError, makeModels, put, removeModels, textOf } from "./bad-input-cases.ts";
 import { cli } from "./capture-io.ts";
 
@@ -11,7 +13,10 @@ beforeAll(async () => {
   await makeModels();
   const { model: float } = loadModel(at("float"));
   const { model } = quantizeModel(float);
-  put("stats.yaml", distillerYaml(statisticsFor(model, 4)));
+  const statistics = statisticsFor(model, 4);
+  put("stats.yaml", formatStatisticsYaml(statistics));
+  put("full.yaml", formatStatisticsYaml(statistics));
+  put("full.histograms.safetensors", formatHistograms(statistics));
   model.dispose();
   float.dispose();
 });
@@ -51,6 +56,16 @@ describe("tfjs-qat quantize", () => {
     ];
     expect(one).toMatchObject({ code: 0 });
     expect(two.out).toBe(one.out);
+  });
+
+  it("chooses ranges by mse where histograms lie beside the statistics", async () => {
+    const run = await cli(quantize("mse", "--stats", at("full.yaml"), "--json"));
+    expect(run.code).toBe(0);
+    const { tensors } = JSON.parse(run.out) as QuantReport;
+    const activations = tensors.filter(({ source }) => source === "statistics");
+    expect(activations.length).toBeGreaterThan(5);
+    expect(activations.every(({ reason }) => reason.startsWith("mse"))).toBe(true);
+    expect(activations.every(({ sqnr_db: sqnr }) => sqnr !== null)).toBe(true);
   });
 
   it("takes ranges of the live tensors without statistics", async () => {

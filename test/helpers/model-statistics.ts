@@ -1,12 +1,11 @@
 /** Statistics as a file has them, for tests that need some and not real ones. */
-import { formatYaml } from "../../src/formats/yaml.ts";
 import type { Seq2SeqModel } from "../../src/models/model.ts";
 import { shortPath } from "../../src/models/layer-paths.ts";
 import type {
   ModelStatistics,
   OperationStatistics,
   TensorStatistics,
-} from "../../src/quant/tensor-statistics.ts";
+} from "../../src/core/tensor-statistics.ts";
 
 /** A record of a normal-looking tensor between −reach and reach. */
 export function statisticsRecord(reach: number): TensorStatistics {
@@ -34,20 +33,4 @@ export function statisticsFor(model: Seq2SeqModel, reach: number): ModelStatisti
     }
   }
   return all;
-}
-
-/** Statistics in the layout of Distiller's files, which has no histograms. */
-export function distillerYaml(statistics: ModelStatistics): string {
-  const record = (x: TensorStatistics): Record<string, unknown> => ({
-    ...{ min: x.min, max: x.max, avg_min: x.avgMin, avg_max: x.avgMax },
-    ...{ mean: x.mean, std: x.std, b: x.b, shape: x.shape },
-  });
-  const operations = Array.from(statistics, ([path, { inputs, output }]) => [
-    path.replaceAll("/", "."),
-    {
-      inputs: Object.fromEntries([...inputs].map(([i, x]) => [i, record(x)])),
-      ...(output === null ? {} : { output: record(output) }),
-    },
-  ]);
-  return formatYaml(Object.fromEntries(operations));
 }

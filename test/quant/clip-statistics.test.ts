@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { rangeGrid } from "../../src/core/range-grid.ts";
 import { clipStatistics } from "../../src/quant/clip-statistics.ts";
 import { chooseRange } from "../../src/quant/range-methods.ts";
-import type { TensorStatistics } from "../../src/quant/tensor-statistics.ts";
+import type { TensorStatistics } from "../../src/core/tensor-statistics.ts";
 
 /** rnn.cells.0.eltwiseadd_gate of Distiller's word language model, its output. */
 const GATES: TensorStatistics = {

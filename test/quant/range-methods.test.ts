@@ -3,7 +3,8 @@ import { rangeGrid, type RangeSpec } from "../../src/core/range-grid.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { chooseRange, type RangeChoice } from "../../src/quant/range-methods.ts";
-import type { TensorStatistics } from "../../src/quant/tensor-statistics.ts";
+import type { TensorStatistics } from "../../src/core/tensor-statistics.ts";
+import { readStatistics } from "../../src/recipe/read-statistics.ts";
 import { weightStatistics } from "../../src/quant/weight-statistics.ts";
 
 const RECORD: TensorStatistics = {
@@ -24,6 +25,11 @@ function choice(method: RangeChoice["method"], of: RangeSpec, more = {}): RangeC
 function distillerGrid(of: RangeSpec, record: TensorStatistics, method: RangeChoice["method"]) {
   const grid = rangeGrid(of, chooseRange(record, choice(method, of)));
   return { scale: 1 / grid.scale, zeroPoint: 0 - grid.zeroPoint };
+}
+
+/** The output of an operation in a file that Distiller has published. */
+function published(file: string, path: string): TensorStatistics {
+  return readStatistics(`test/fixtures/ptq/${file}.yaml`).get(path)!.output!;
 }
 
 /** From a run of IntelLabs/distiller d859fc85, quantization/range_linear.py. */
@@ -97,51 +103,29 @@ describe("ranges of Distiller's clip modes", () => {
     expect(grid.zeroPoint).toBe(16);
   });
 
-  it("gives the scales that Distiller's GNMT notebook prints for its published statistics", () => {
-    for (const [name, min, max, scale] of GNMT) {
-      const record = { ...RECORD, min, max };
-      const grid = distillerGrid(spec({ compat: "distiller-2019" }), record, "none");
-      expect(Math.abs(grid.scale / scale - 1), name).toBeLessThan(1e-6);
-    }
-    expect(GNMT).toHaveLength(17);
+  it("gives the scale of the factor of v, which the notebook prints for GNMT", () => {
+    const record = published("gnmt", "decoder/att_rnn/attn/eltwisemul_norm_scaler");
+    const grid = distillerGrid(spec({ compat: "distiller-2019" }), record, "none");
+    expect(Math.abs(grid.scale / 611.199402 - 1)).toBeLessThan(1e-6);
   });
 
-  it("gives the scales of the word language model's decoder", () => {
-    const record = {
-      ...{ ...RECORD, min: -16.018861770629883, max: 34.73637390136719 },
-      ...{ avgMin: -7.234289410796578, avgMax: 18.421518564990844 },
-    };
+  it("gives the scales of the word language model", () => {
+    const [decoder, gates] = ["decoder", "rnn/cells/0/fc_gate_x"].map((path) =>
+      published("word_language_model", path),
+    ) as [TensorStatistics, TensorStatistics];
     const of = { compat: "distiller-2019", mode: "asymmetric_signed" } as const;
-    const asymmetric = distillerGrid(spec(of), record, "none");
-    const average = distillerGrid(spec(of), record, "avg");
-    const symmetric = distillerGrid(spec({ compat: "distiller-2019" }), record, "none");
-    expect(Math.abs(asymmetric.scale / 5.024112 - 1)).toBeLessThan(1e-6);
-    expect(Math.abs(average.scale / 9.93927 - 1)).toBeLessThan(1e-6);
-    expect(Math.abs(symmetric.scale / 3.65611 - 1)).toBeLessThan(1e-6);
+    const asymmetric = distillerGrid(spec(of), decoder, "none");
+    const average = distillerGrid(spec(of), decoder, "avg");
+    const symmetric = [decoder, gates].map((record) =>
+      distillerGrid(spec({ compat: "distiller-2019" }), record, "none"),
+    );
+    const scales = [asymmetric, average, ...symmetric].map(({ scale }) => scale);
+    [5.024112, 9.93927, 3.65611, 17.711266].forEach((printed, i) => {
+      expect(Math.abs(scales[i]! / printed - 1)).toBeLessThan(1e-6);
+    });
     expect([asymmetric.zeroPoint, average.zeroPoint]).toEqual([48, 56]);
   });
 });
-
-/** Extremes of acts_quantization_stats.yaml and the printed output_scale. */
-const GNMT: readonly [name: string, min: number, max: number, scale: number][] = [
-  ["encoder.eltwiseadd_residuals.0", -1.999041199684143, 1.996099829673767, 63.530453],
-  ["encoder.eltwiseadd_residuals.1", -2.9931235313415527, 2.9921934604644775, 42.430592],
-  ["decoder.att_rnn.attn.linear_q", -28.324504852294922, 30.094812393188477, 4.219996],
-  ["decoder.att_rnn.attn.linear_k", -27.933134078979492, 27.290098190307617, 4.546572],
-  ["decoder.att_rnn.attn.eltwiseadd_qk", -42.6893310546875, 41.46746063232422, 2.974982],
-  ["decoder.att_rnn.attn.eltwiseadd_norm_bias", -42.8883171081543, 41.60582733154297, 2.961179],
-  ["decoder.att_rnn.attn.eltwisemul_norm_scaler", -0.2077881544828415, 0.12376558, 611.199402],
-  ["decoder.att_rnn.attn.tanh", -1.0, 1.0, 127],
-  ["decoder.att_rnn.attn.matmul_score", -5.075064182281494, 20.071443557739258, 6.327397],
-  ["decoder.att_rnn.attn.softmax_att", 0.0, 0.9910882711410522, 128.141968],
-  ["decoder.att_rnn.attn.context_matmul", -2.748584032058716, 2.7187154293060303, 46.205608],
-  ["decoder.classifier.classifier", -19.020658493041992, 20.08169937133789, 6.324166],
-  ["decoder.eltwiseadd_residuals.0", -1.9940483570098877, 1.9767669439315796, 63.689533],
-  ["decoder.eltwiseadd_residuals.1", -2.9619157314300537, 2.9662914276123047, 42.814404],
-  ["decoder.attention_concats.0", -2.748584032058716, 2.7187154293060303, 46.205608],
-  ["decoder.attention_concats.1", -2.748584032058716, 2.7187154293060303, 46.205608],
-  ["decoder.attention_concats.2", -2.748584032058716, 2.7187154293060303, 46.205608],
-];
 
 describe("ranges of gauss and laplace", () => {
   const wide = { ...RECORD, std: 20, b: 20 };
