@@ -101,7 +101,10 @@ abstract class Attention extends QuantLayer {
       reportOperation(name, [], scores, scorePass);
       reportOperation(`${this.name}/softmax`, [scores], probabilities, scorePass);
       reportInput(`${this.name}/context`, 0, probabilities, scorePass);
-      const keyPass = { ...pass, positions: headKeys(keyLengths, keys.shape[2]) };
+      // A sequence that sees itself in causal order has its own padding for keys.
+      const isOwn = keyLengths === null && causal;
+      const ofKeys = isOwn ? queryPass.positions : headKeys(keyLengths, keys.shape[2]);
+      const keyPass = { ...pass, positions: ofKeys };
       reportInput(name, 1, keys, keyPass);
       reportInput(`${this.name}/context`, 1, values, keyPass);
       reportOperation(`${this.name}/context`, [], context, queryPass);
