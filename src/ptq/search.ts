@@ -69,6 +69,8 @@ export interface SearchResult {
   /** The best of all evaluated plans; among equals the one with fewer overrides. */
   readonly best: Evaluation;
   readonly evaluations: readonly Evaluation[];
+  /** Bits of weights that fit the budget; they go after a plan's own overrides. */
+  readonly bits: readonly QuantOverride[];
   /** Sites by their own divergence, the worst first. */
   readonly culprits: readonly Culprit[];
 }
@@ -127,7 +129,7 @@ class Search {
     const exempted = await this.#exempt(changed, culprits, float);
     await this.#takeBack(exempted);
     const best = this.#best();
-    return { float, base, best, evaluations: this.#evaluations, culprits };
+    return { float, base, best, evaluations: this.#evaluations, bits: this.#bits, culprits };
   }
 
   async #weightBits(): Promise<QuantOverride[]> {

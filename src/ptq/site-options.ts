@@ -8,7 +8,7 @@ import {
   type QuantOverride,
   toQuantParams,
 } from "../quant/config.ts";
-import type { ModelStatistics } from "../quant/tensor-statistics.ts";
+import type { ModelStatistics } from "../core/tensor-statistics.ts";
 import { quantizeModel, type QuantizedModel } from "./quantize-model.ts";
 import type { QuantizedTensorReport } from "./report.ts";
 import type { SearchSite, SiteSettings } from "./search.ts";

@@ -1,11 +1,6 @@
 /** Post-training quantization of a model on disk. */
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { selectBackend } from "../backends/select.ts";
-import { writeFileAtomic } from "../data/atomic-file.ts";
 import { readTextFile } from "../data/text-file.ts";
-import { ConfigError } from "../errors.ts";
-import type { Seq2SeqModel } from "../models/model.ts";
 import { type OverridesDialect, parseOverrides } from "../ptq/overrides.ts";
 import { printPlan } from "../ptq/print-plan.ts";
 import {
@@ -15,11 +10,10 @@ import {
 } from "../ptq/quantize-model.ts";
 import type { QuantReport } from "../ptq/report.ts";
 import { treatmentLines } from "../ptq/treatments.ts";
-import { type QuantConfig, type QuantParamsInput, toQuantParams } from "../quant/config.ts";
+import type { QuantParamsInput } from "../quant/config.ts";
 import { readStatistics } from "./read-statistics.ts";
-import { CheckpointStore } from "../train/checkpoint-store.ts";
-import { loadModel, type LoadedModel } from "./load-model.ts";
-import { writeModelConfigs } from "./model-configs.ts";
+import { loadModel } from "./load-model.ts";
+import { refuseOccupied, writeQuantized } from "./write-quantized.ts";
 
 /** What is quantized, how, and where to. */
 export interface QuantizeRequest {
@@ -46,9 +40,6 @@ export interface QuantizeOutcome {
   readonly notes: readonly string[];
 }
 
-/** Name of the report beside the model. */
-export const QUANT_REPORT_FILE = "report.json";
-
 /**
  * Plans the quantization of a model and, where there is an output, writes the quantized model: a
  * directory like that of a training run, and the report.
@@ -61,7 +52,7 @@ export async function quantizeOnDisk(
 ): Promise<QuantizeOutcome> {
   const { output } = request;
   if (output !== null) refuseOccupied(output);
-  const options = readOptions(request);
+  const options = quantizeOptions(request);
   await selectBackend("cpu");
   const loaded = loadModel(request.path);
   try {
@@ -72,8 +63,7 @@ export async function quantizeOnDisk(
       onPlan(plan);
       if (output === null) return { output, plan, report: null, notes };
       const { report } = applyQuantization(loaded.model, prepared);
-      writeQuantized(output, { ...loaded, model }, config);
-      writeFileAtomic(join(output, QUANT_REPORT_FILE), `${JSON.stringify(report, null, 1)}\n`);
+      writeQuantized(output, { ...loaded, model }, { config, report });
       return { output, plan, report, notes };
     } finally {
       model.dispose();
@@ -83,7 +73,13 @@ export async function quantizeOnDisk(
   }
 }
 
-function readOptions({ stats, overrides, dialect, quantParams }: QuantizeRequest): QuantizeOptions {
+/** The options of `quantizeModel`, its files read. */
+export function quantizeOptions({
+  stats,
+  overrides,
+  dialect,
+  quantParams,
+}: QuantizeRequest): QuantizeOptions {
   const file =
     overrides === null
       ? null
@@ -94,34 +90,4 @@ function readOptions({ stats, overrides, dialect, quantParams }: QuantizeRequest
         );
   const statistics = stats === null ? null : readStatistics(stats);
   return { statistics, quantParams, overrides: file };
-}
-
-function refuseOccupied(output: string): void {
-  if (!existsSync(output)) return;
-  const isDirectory = statSync(output).isDirectory();
-  if (isDirectory && readdirSync(output).length === 0) return;
-  throw new ConfigError(
-    `--output: expected a new or empty directory, received ${output}, which is ` +
-      `${isDirectory ? "a directory with files" : "a file"}. Choose another.`,
-  );
-}
-
-/** The model directory, as a training run would leave it. */
-function writeQuantized(
-  directory: string,
-  { model, recipe, step }: Pick<LoadedModel, "recipe" | "step"> & { model: Seq2SeqModel },
-  config: QuantConfig,
-): void {
-  const run = { ...recipe.run, enable_quant: true, quant_params: toQuantParams(config) };
-  writeModelConfigs(directory, { ...recipe, run }, model);
-  const weights = new Map(
-    Array.from(model.variables, ([name, variable]) => [
-      name,
-      { shape: variable.shape, data: Float32Array.from(variable.dataSync<"float32">()) },
-    ]),
-  );
-  const store = CheckpointStore.open(directory);
-  const entry = { name: `ckpt-${step ?? 0}`, step: step ?? 0 };
-  store.write(entry, weights);
-  store.commit([entry]);
 }

@@ -21,7 +21,8 @@ import type { RunReporter } from "./run-reporter.ts";
 import type { Recipe } from "./schema.ts";
 import { searchLog } from "./search-log.ts";
 import { SearchMemo } from "./search-memo.ts";
-import { type HeldOutText, measuredSpace, type SearchMetric } from "./search-space.ts";
+import type { SearchMetric } from "./search-metrics.ts";
+import { type HeldOutText, measuredSpace } from "./search-space.ts";
 import { recipeOfModel } from "./sources.ts";
 import { startBackend } from "./start-backend.ts";
 import { refuseTestText } from "./test-text.ts";
@@ -73,7 +74,7 @@ export const SEARCH_FILES = {
  */
 export async function searchQuantization(request: SearchRequest): Promise<SearchOutcome> {
   const { path, output, reporter } = request;
-  refuseOccupied(output, [SEARCH_FILES.memo]);
+  refuseOccupied(output, SEARCH_FILES.memo);
   const { recipe } = recipeOfModel(path, request.flags);
   const dataset = requiredDataset(recipe);
   if (!request.allowTestText) await refuseTestText(dataset.src_file);
@@ -89,7 +90,8 @@ export async function searchQuantization(request: SearchRequest): Promise<Search
     const heldOut = await heldOutText(loaded, recipe, request);
     const fingerprint = await fingerprintOf(loaded, base, heldOut, request);
     const memo = SearchMemo.open(join(output, SEARCH_FILES.memo), fingerprint);
-    if (memo.size > 0) reporter.note(`search: goes on after ${memo.size} results of an earlier call`);
+    if (memo.size > 0)
+      reporter.note(`search: goes on after ${memo.size} results of an earlier call`);
     const result = await search(base, heldOut, memo, request);
     return finish(result, { request, loaded, base, heldOut, notes: prepared.notes });
   } finally {
@@ -221,7 +223,7 @@ function finish(
     });
     writeFileAtomic(join(output, SEARCH_FILES.log), log);
     writeFileAtomic(join(output, SEARCH_FILES.overrides), formatYaml({ overrides }));
-    writeQuantized(output, { ...loaded, model }, config, report);
+    writeQuantized(output, { ...loaded, model }, { config, report });
     return { output, result, report, log, notes, partial };
   } finally {
     model.dispose();

@@ -13,14 +13,10 @@ import { sentencesPerBatch } from "./run-report.ts";
 import type { RunReporter } from "./run-reporter.ts";
 import type { Recipe } from "./schema.ts";
 import { scoreText } from "./score-text.ts";
+import type { SearchMetric } from "./search-metrics.ts";
 import type { SearchMemo } from "./search-memo.ts";
 import { translate } from "./translate.ts";
 import type { SourceText, TranslationTask } from "./translation-task.ts";
-
-/** Metrics that a search can go by. */
-export const SEARCH_METRICS = ["bleu", "loss", "perplexity"] as const;
-/** One of {@link SEARCH_METRICS}. */
-export type SearchMetric = (typeof SEARCH_METRICS)[number];
 
 /** The text and how it is scored. */
 export interface HeldOutText {

@@ -2,9 +2,10 @@ import { z } from "zod";
 import { QUANT_MODES } from "../../core/qtype.ts";
 import { ConfigError } from "../../errors.ts";
 import { type QuantParamsInput, quantParamsSchema } from "../../quant/config.ts";
-import type { QuantReport } from "../../ptq/report.ts";
 import { defineCommand, type CommandResult } from "../define-command.ts";
-import { formatTable } from "../table.ts";
+import { quantReportText } from "../quant-report.ts";
+import { recipeFlags } from "../recipe-flags.ts";
+import { refuseSearchFlags, runSearch, SEARCH_FLAGS, SEARCH_TEXT_KEYS } from "../search-flags.ts";
 
 /** Keys of quant_params that belong to training, or have a flag of another form here. */
 const TRAINING_KEYS = ["quant_strategy", "quant_clip_lr", "quant_calibrate_batches", "overrides"];
@@ -42,6 +43,8 @@ export const quantizeCommand = defineCommand({
       .default(false)
       .describe("show what will be done to each layer before it is; alone if no output is given"),
     ...quantFlags(),
+    ...SEARCH_FLAGS,
+    ...recipeFlags(SEARCH_TEXT_KEYS),
   }),
   positionals: ["model_dir"],
   examples: [
@@ -51,6 +54,11 @@ export const quantizeCommand = defineCommand({
       "quantize gnmt --stats stats.yaml --mode asymmetric_signed --quant_act_clip avg " +
         "--quant_per_channel --overrides overrides.yaml --print_plan",
       "look at the plan alone",
+    ],
+    [
+      "quantize float/best --stats stats.yaml --search bleu --src_file dev.en --trg_file dev.de " +
+        "--output searched",
+      "settings tensor by tensor; writes overrides.yml and search.md too",
     ],
   ],
   async run(flags, io): Promise<CommandResult> {
@@ -62,10 +70,12 @@ export const quantizeCommand = defineCommand({
           "--print_plan to see what would be done.",
       );
     }
-    const { quantizeOnDisk } = await import("../../recipe/quantize.ts");
     const modes = mode === undefined ? {} : { quant_weight_mode: mode, quant_act_mode: mode };
     const quantParams = { ...modes, ...quantParamsOf(flags) };
     const request = { path, output, stats, overrides, dialect, quantParams };
+    if (flags.search !== undefined) return runSearch(request, flags, io);
+    refuseSearchFlags(flags);
+    const { quantizeOnDisk } = await import("../../recipe/quantize.ts");
     const outcome = await quantizeOnDisk(request, (plan) => {
       if (printsPlan && !io.json) io.out(plan);
     });
@@ -73,7 +83,7 @@ export const quantizeCommand = defineCommand({
     const { report } = outcome;
     return {
       json: { output, ...(printsPlan ? { plan: outcome.plan } : {}), ...report },
-      text: report === null ? null : reportText(report, output!),
+      text: report === null ? null : quantReportText(report, output!),
     };
   },
 });
@@ -96,48 +106,4 @@ function withoutDefault(schema: z.ZodType): z.ZodType {
 function quantParamsOf(flags: Readonly<Record<string, unknown>>): QuantParamsInput {
   const entries = Object.entries(flags).filter(([name]) => name.startsWith("quant_"));
   return Object.fromEntries(entries);
-}
-
-function reportText({ tensors, floats }: QuantReport, output: string): string {
-  const columns = [
-    "path",
-    "bits",
-    "mode",
-    "scale",
-    "zero",
-    "min",
-    "max",
-    "beyond",
-    "SQNR",
-    "range",
-  ];
-  const table = formatTable(
-    columns.map((title, i) => ({ title, isNumber: i === 1 || (i >= 3 && i <= 8) })),
-    tensors.map((tensor) => [
-      tensor.path,
-      String(tensor.bits),
-      tensor.mode,
-      spread(tensor.scale, 4),
-      spread(tensor.zero_point, 4),
-      tensor.min === null ? "" : tensor.min.toPrecision(4),
-      tensor.max === null ? "" : tensor.max.toPrecision(4),
-      tensor.saturated === null ? "" : `${(100 * tensor.saturated).toFixed(3)} %`,
-      tensor.sqnr_db === null ? "" : `${tensor.sqnr_db.toFixed(1)} dB`,
-      tensor.reason,
-    ]),
-  );
-  const kept = floats.map(({ path, reason }) => `  ${path}: ${reason}`);
-  return [table, "", `${floats.length} float:`, ...kept, "", `${output}: quantized model`].join(
-    "\n",
-  );
-}
-
-/** One number, or the least and the most of several. */
-function spread(values: number | readonly number[] | null, digits: number): string {
-  if (values === null) return "";
-  if (typeof values === "number") return String(Number(values.toPrecision(digits)));
-  const [least, most] = [Math.min(...values), Math.max(...values)].map((value) =>
-    String(Number(value.toPrecision(digits))),
-  );
-  return `${least!} … ${most!}`;
 }
