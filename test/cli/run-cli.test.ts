@@ -331,7 +331,9 @@ describe("the program", () => {
     expect(run("bogus")).toMatchObject({
       status: 2,
       stdout: "",
-      stderr: expect.stringMatching(/^error: tfjs-qat: expected a known command, .* lists them/) as string,
+      stderr: expect.stringMatching(
+        /^error: tfjs-qat: expected a known command, .* lists them/,
+      ) as string,
     });
   });
 });
