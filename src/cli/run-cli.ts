@@ -75,7 +75,7 @@ function commandNamed(name: string): CommandEntry {
   const found = COMMANDS.find((command) => command.name === wanted);
   if (found !== undefined) return found;
   const known = COMMANDS.map((command) => command.name);
-  throw new UnknownNameError("tfjs-qat", "command", name, known);
+  throw new UnknownNameError("tfjs-qat", "command", name, known, '"tfjs-qat --help" lists them.');
 }
 
 function overview(): string {

@@ -39,8 +39,9 @@ describe("help", () => {
   it("lists every command", async () => {
     const { code, out } = await cli(["--help"]);
     expect(code).toBe(0);
-    for (const { name, summary } of COMMANDS)
-      expect(out).toContain(`${name.padEnd(8)}  ${summary}`);
+    for (const { name, summary } of COMMANDS) {
+      expect(out).toContain(`${name.padEnd("calibrate".length)}  ${summary}`);
+    }
   });
 
   it("asks for a command where none is given", async () => {
@@ -330,7 +331,9 @@ describe("the program", () => {
     expect(run("bogus")).toMatchObject({
       status: 2,
       stdout: "",
-      stderr: expect.stringMatching(/^error: tfjs-qat: expected one of/) as string,
+      stderr: expect.stringMatching(
+        /^error: tfjs-qat: expected a known command, .* lists them/,
+      ) as string,
     });
   });
 });
