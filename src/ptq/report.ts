@@ -1,6 +1,5 @@
 /** What post-training quantization did to each tensor, and why. */
-import { codeOf, valueOf } from "../core/affine.ts";
-import type { RangeGrid } from "../core/range-grid.ts";
+import { channelLayout, fakeQuantArray } from "../core/quantize.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { isRangeName } from "../quant/clip-name.ts";
@@ -88,22 +87,22 @@ type Figures = Pick<QuantizedTensorReport, "saturated" | "sqnr_db">;
 
 function weightFigures(model: Seq2SeqModel, { quantizer, grids }: PlanEntry): Figures {
   const variable = model.variables.get(quantizer.path)!;
-  const axis = quantizer instanceof StaticQuantizer ? quantizer.axis : null;
-  const inner = axis === null ? 1 : variable.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const axis = quantizer instanceof StaticQuantizer && grids.length > 1 ? quantizer.axis : null;
+  const layout = channelLayout(variable.shape, axis);
   const values = variable.dataSync<"float32">();
+  const rounded = fakeQuantArray(values, new Float32Array(values.length), grids, layout);
   let [outside, signal, noise] = [0, 0, 0];
-  for (let i = 0; i < values.length; i++) {
-    const x = values[i]!;
-    const grid = grids[Math.floor(i / inner) % grids.length]!;
-    if (x < grid.lowest || x > grid.highest) outside++;
-    signal += x * x;
-    noise += (x - onRangeGrid(x, grid)) ** 2;
+  for (let at = 0, channel = 0; at < values.length; channel = (channel + 1) % grids.length) {
+    const { lowest, highest } = grids[channel]!;
+    for (const end = at + layout.inner; at < end; at++) {
+      const x = values[at]!;
+      const error = x - rounded[at]!;
+      if (x < lowest || x > highest) outside++;
+      signal += x * x;
+      noise += error * error;
+    }
   }
   return { saturated: outside / values.length, sqnr_db: decibels(signal, noise) };
-}
-
-function onRangeGrid(x: number, grid: RangeGrid): number {
-  return valueOf(codeOf(x, grid), grid);
 }
 
 function activationFigures({ statistics, grids, limit }: PlanEntry): Figures {
