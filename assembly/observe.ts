@@ -17,7 +17,8 @@ export function sampleRanges(
   let largest: f32 = -Infinity;
   let sumMin: f64 = 0;
   let sumMax: f64 = 0;
-  const wholeBytes = (<usize>(width & ~3)) << 2;
+  const pairBytes = (<usize>(width & ~7)) << 2;
+  const hasFour = (width & 4) != 0;
   const rest = width & 3;
   for (let sample = 0; sample < samples; sample++) {
     let least = f32x4.splat(Infinity);
@@ -33,8 +34,23 @@ export function sampleRanges(
         }
       }
       count += width;
-      for (const whole = x + wholeBytes; x < whole; x += 16) {
+      for (const pairs = x + pairBytes; x < pairs; x += 32) {
+        const a = v128.load(x);
+        const b = v128.load(x, 16);
+        least = f32x4.min(least, f32x4.min(a, b));
+        most = f32x4.max(most, f32x4.max(a, b));
+        const a0 = lowDoubles(a);
+        const a1 = highDoubles(a);
+        const b0 = lowDoubles(b);
+        const b1 = highDoubles(b);
+        low = f64x2.add(low, f64x2.add(a0, b0));
+        high = f64x2.add(high, f64x2.add(a1, b1));
+        lowSquares = f64x2.add(lowSquares, f64x2.add(f64x2.mul(a0, a0), f64x2.mul(b0, b0)));
+        highSquares = f64x2.add(highSquares, f64x2.add(f64x2.mul(a1, a1), f64x2.mul(b1, b1)));
+      }
+      if (hasFour) {
         const v = v128.load(x);
+        x += 16;
         least = f32x4.min(least, v);
         most = f32x4.max(most, v);
         const v0 = lowDoubles(v);

@@ -4,8 +4,8 @@
  * of narrow cells: the order of the data does not matter.
  */
 
-/** Cells of a histogram, half of them for negative values: at least 1024 resolve the largest. */
-export const HISTOGRAM_CELLS = 4096;
+/** Cells of a histogram, half of them for negative values: at least 512 resolve the largest. */
+export const HISTOGRAM_CELLS = 2048;
 
 /** Below, 1/width times a float32 could leave float32. */
 const LEAST_EXPONENT = -110;
