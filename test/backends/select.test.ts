@@ -95,7 +95,7 @@ describe.runIf(hasNative)("selectBackend", () => {
     ];
     expect(report).toMatchObject({ backend: "tensorflow", execution: "operations", fallbacks });
     expect(describeBackend(report)).toBe(
-      "backend: tensorflow, 29 kernels as TensorFlow operations, fallbacks: 5 " +
+      "backend: tensorflow, 28 kernels as TensorFlow operations, fallbacks: 5 " +
         `(${fallbacks.join(", ")}), threads: ${report.threads}`,
     );
     const warn = vi.spyOn(console, "warn");
