@@ -11,7 +11,7 @@ export { joinHeads, splitHeads } from "./heads";
 export { layerNorm, layerNormGrad } from "./layer-norm";
 export { lstmCell, lstmSequence } from "./lstm";
 export { lstmSequenceGrad } from "./lstm-grad";
-export { sampleRanges, valueHistogram } from "./observe";
+export { observe } from "./observe";
 export { adam, dropout } from "./optimizer";
 export { packedBytes, packRight } from "./packed-gemm";
 export {

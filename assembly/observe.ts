@@ -5,7 +5,7 @@ import { highDoubles, loadPart, lowDoubles, sumDoubleLanes } from "./lanes";
  * Minimum, maximum; sums of the samples' minima and maxima, the mean and the squares around it in two
  * parts each, to float32 [10]. `mask` 0: every row is real.
  */
-export function sampleRanges(
+function sampleRanges(
   x: usize, mask: usize, samples: i32, perSample: i32, width: i32, out: usize,
 ): void {
   let low = f64x2.splat(0);
@@ -17,7 +17,8 @@ export function sampleRanges(
   let largest: f32 = -Infinity;
   let sumMin: f64 = 0;
   let sumMax: f64 = 0;
-  const wholeBytes = (<usize>(width & ~3)) << 2;
+  const pairBytes = (<usize>(width & ~7)) << 2;
+  const hasFour = (width & 4) != 0;
   const rest = width & 3;
   for (let sample = 0; sample < samples; sample++) {
     let least = f32x4.splat(Infinity);
@@ -33,8 +34,23 @@ export function sampleRanges(
         }
       }
       count += width;
-      for (const whole = x + wholeBytes; x < whole; x += 16) {
+      for (const pairs = x + pairBytes; x < pairs; x += 32) {
+        const a = v128.load(x);
+        const b = v128.load(x, 16);
+        least = f32x4.min(least, f32x4.min(a, b));
+        most = f32x4.max(most, f32x4.max(a, b));
+        const a0 = lowDoubles(a);
+        const a1 = highDoubles(a);
+        const b0 = lowDoubles(b);
+        const b1 = highDoubles(b);
+        low = f64x2.add(low, f64x2.add(a0, b0));
+        high = f64x2.add(high, f64x2.add(a1, b1));
+        lowSquares = f64x2.add(lowSquares, f64x2.add(f64x2.mul(a0, a0), f64x2.mul(b0, b0)));
+        highSquares = f64x2.add(highSquares, f64x2.add(f64x2.mul(a1, a1), f64x2.mul(b1, b1)));
+      }
+      if (hasFour) {
         const v = v128.load(x);
+        x += 16;
         least = f32x4.min(least, v);
         most = f32x4.max(most, v);
         const v0 = lowDoubles(v);
@@ -75,23 +91,51 @@ export function sampleRanges(
 }
 
 /**
- * counts[⌊x/width⌋ − begin]++ for each real element, the first and the last cell taking what lies
- * outside. `inverse` is 1/width, or 0. `mask` 0: every row is real. `other` is room for as many counts:
- * increments of one cell in a row then do not wait for one another.
+ * Ranges to float32 [10], and the histogram in the narrowest cells that reach the largest magnitude.
+ * @param cells a power of two from 4
  */
-export function valueHistogram(
-  x: usize, mask: usize, rows: i32, width: i32, inverse: f32, begin: i32, cells: i32,
+export function observe(
+  x: usize, mask: usize, samples: i32, perSample: i32, width: i32, cells: i32,
+  counts: usize, other: usize, ranges: usize,
+): void {
+  sampleRanges(x, mask, samples, perSample, width, ranges);
+  const magnitude = max<f32>(-load<f32>(ranges), load<f32>(ranges, 4));
+  const rows = samples * perSample;
+  // Without a mask all is one row.
+  if (mask) countValues(x, mask, rows, width, inverseWidth(magnitude, cells), cells, counts, other);
+  else countValues(x, 0, 1, rows * width, inverseWidth(magnitude, cells), cells, counts, other);
+}
+
+/** 1/width of the narrowest cells, a power of two; 0 for the magnitude 0 and what is not finite. */
+function inverseWidth(magnitude: f32, cells: i32): f32 {
+  if (!(magnitude > 0) || magnitude == Infinity) return 0;
+  const bits = reinterpret<i32>(magnitude);
+  // Least e with 2^e ≥ magnitude.
+  const exponent = (bits >> 23) - 127 + ((bits & 0x7fffff) != 0 ? 1 : 0);
+  const ofCell = max(exponent - ctz(cells >> 1), LEAST_EXPONENT);
+  return reinterpret<f32>((127 - ofCell) << 23);
+}
+
+/** See src/core/histogram.ts. */
+const LEAST_EXPONENT: i32 = -110;
+
+/**
+ * counts[⌊x·inverse⌋ + cells/2]++ for each real element. `mask` 0: every row is real. `other` is room
+ * for as many counts: increments of one cell in a row then do not wait for one another.
+ */
+function countValues(
+  x: usize, mask: usize, rows: i32, width: i32, inverse: f32, cells: i32,
   counts: usize, other: usize,
 ): void {
   const bytes = (<usize>cells) << 2;
   memory.fill(counts, 0, bytes);
   memory.fill(other, 0, bytes);
   const scale = f32x4.splat(inverse);
-  const first = f32x4.splat(<f32>begin);
-  const last = f32x4.splat(<f32>(begin + cells - 1));
+  const first = f32x4.splat(<f32>-(cells >> 1));
+  const last = f32x4.splat(<f32>((cells >> 1) - 1));
   // Cells number 0.
-  const even = counts - (begin << 2);
-  const odd = other - (begin << 2);
+  const even = counts + (bytes >> 1);
+  const odd = other + (bytes >> 1);
   const wholeBytes = (<usize>(width & ~3)) << 2;
   const rest = width & 3;
   for (let row = 0; row < rows; row++) {
@@ -111,8 +155,8 @@ export function valueHistogram(
       addOne(even + i32x4.extract_lane(cell, 0));
     }
   }
-  for (const end = counts + bytes; counts < end; counts += 4, other += 4) {
-    store<i32>(counts, load<i32>(counts) + load<i32>(other));
+  for (const end = counts + bytes; counts < end; counts += 16, other += 16) {
+    v128.store(counts, i32x4.add(v128.load(counts), v128.load(other)));
   }
 }
 

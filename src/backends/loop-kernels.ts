@@ -31,7 +31,7 @@ import {
   lstmSequenceGradKernel,
   lstmSequenceKernel,
 } from "./loops/lstm-kernels.ts";
-import { sampleRangesKernel, valueHistogramKernel } from "./loops/observer-kernels.ts";
+import { observeKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
@@ -66,8 +66,8 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   lstmSequenceKernel,
   lstmSequenceGradKernel,
   narrowCodesKernel,
+  observeKernel,
   packCodesKernel,
-  sampleRangesKernel,
   segmentSumKernel,
   sigmoidKernel,
   splitHeadsKernel,
@@ -75,5 +75,4 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   tanhKernel,
   topCandidatesKernel,
   unsortedSegmentSumKernel,
-  valueHistogramKernel,
 ];

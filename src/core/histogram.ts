@@ -4,11 +4,11 @@
  * of narrow cells: the order of the data does not matter.
  */
 
-/** Cells of a histogram, half of them for negative values: at least 1024 resolve the largest. */
-export const HISTOGRAM_CELLS = 4096;
+/** Cells of a histogram, half of them for negative values: at least 512 resolve the largest. */
+export const HISTOGRAM_CELLS = 2048;
 
-/** Below, 1/width times a float32 could leave float32. */
-const LEAST_EXPONENT = -110;
+/** Exponent of the narrowest cells: below, 1/width times a float32 could leave float32. */
+export const LEAST_CELL_EXPONENT = -110;
 
 /**
  * The least power of two whose cells reach a magnitude: width·cells/2 ≥ magnitude; 0 for 0.
@@ -20,7 +20,7 @@ export function cellWidth(magnitude: number, cells: number): number {
   // The logarithm is rounded.
   while (2 ** exponent * (cells / 2) < magnitude) exponent++;
   while (2 ** (exponent - 1) * (cells / 2) >= magnitude) exponent--;
-  return 2 ** Math.max(exponent, LEAST_EXPONENT);
+  return 2 ** Math.max(exponent, LEAST_CELL_EXPONENT);
 }
 
 /** Which cells hold the values from `min` to `max`, counted from the one that begins at 0. */

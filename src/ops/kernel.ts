@@ -34,15 +34,14 @@ export const KERNEL_NAMES = [
   "QatLstmSequence",
   "QatLstmSequenceGrad",
   "QatNarrowCodes",
+  "QatObserve",
   "QatPackCodes",
-  "QatSampleRanges",
   "QatSegmentSum",
   "QatSigmoid",
   "QatSplitHeads",
   "QatSquareSum",
   "QatTanh",
   "QatTopCandidates",
-  "QatValueHistogram",
 ] as const;
 
 /** Name of one of our kernels. */

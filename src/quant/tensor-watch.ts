@@ -1,80 +1,59 @@
-/** Adds tensors of a running model to statistics: each is read once, whatever sees it. */
+/** Adds tensors of a running model to statistics: each is looked at once, whatever sees it. */
 import * as tf from "@tensorflow/tfjs";
 import { cellsFor, cellWidth, HISTOGRAM_CELLS } from "../core/histogram.ts";
 import { TrainingError } from "../errors.ts";
-import { sampleRanges, valueHistogram } from "../ops/observe.ts";
+import { type ObservedTensor, observeTensor } from "../ops/observe.ts";
 import type { Positions } from "./pass.ts";
 import { realRows, type RealRows } from "./real-rows.ts";
 import type { RunningStatistics, TensorSummary } from "./running-statistics.ts";
 
-/** Backends whose memory is that of JavaScript: reading a tensor costs a copy and no wait. */
-const NEAR_BACKENDS: readonly string[] = ["cpu", "wasm"];
-/** How many summaries are remembered for others who see the same tensor. */
-const REMEMBERED = 32;
-/** Tensors, and bytes of them, that elsewhere wait to be read together. */
-const MOST_WAITING = 256;
-const MOST_WAITING_BYTES = 2 ** 27;
+/** Tensors whose summaries are read together: reading costs more than making one. */
+const READ_TOGETHER = 64;
 
 interface Seen {
   readonly dataId: object;
   readonly rows: RealRows;
   readonly where: string;
   readonly targets: { readonly to: RunningStatistics; readonly shape: readonly number[] }[];
-  /** Null until the tensor is read. */
-  summary: TensorSummary | null;
-  /** A copy that waits to be read, which {@link TensorWatch} disposes. */
-  waiting: tf.Tensor | null;
+  /** Kept until it is read. */
+  readonly observed: ObservedTensor;
 }
 
-/**
- * Sees tensors. On backends that compute elsewhere they wait, so that many are read at once; end each
- * pass by {@link flush}.
- */
+/** Sees tensors, whose summaries wait to be read together; end each pass by {@link flush}. */
 export class TensorWatch {
-  readonly #isNear = NEAR_BACKENDS.includes(tf.getBackend());
-  #recent: Seen[] = [];
-  #waitingBytes = 0;
+  #waiting: Seen[] = [];
 
   /**
-   * Adds the real values of a tensor to statistics.
+   * Adds the real values of a tensor to statistics, now or later.
    * @param x float32; may be disposed afterwards
    * @param where names the tensor in messages
    * @throws {TrainingError} for NaN or an infinity, here or in {@link flush}
    */
   see(x: tf.Tensor, positions: Positions | null, to: RunningStatistics, where: string): void {
     if (x.size === 0) return;
-    const rows = realRows(x.shape, positions, where);
-    if (rows.count === 0) return;
-    const before = this.#find(x.dataId, rows);
-    if (before !== undefined) {
-      const target = { to, shape: x.shape };
-      if (before.summary === null) before.targets.push(target);
-      else to.add(before.summary, x.shape);
-      return;
-    }
     const { dataId, shape } = x;
-    const targets = [{ to, shape }];
-    const seen: Seen = { dataId, rows, where, targets, summary: null, waiting: null };
-    this.#recent.push(seen);
-    if (this.#isNear) {
-      addAll([seen], [x]);
-      if (this.#recent.length > REMEMBERED) this.#recent.shift();
+    const rows = realRows(shape, positions, where);
+    if (rows.count === 0) return;
+    const before = this.#waiting.findLast(
+      (seen) => seen.dataId === dataId && isSame(seen.rows, rows),
+    );
+    if (before !== undefined) {
+      before.targets.push({ to, shape });
       return;
     }
-    seen.waiting = tf.keep(tf.clone(x));
-    this.#waitingBytes += 4 * x.size;
-    const isFull = this.#recent.length >= MOST_WAITING || this.#waitingBytes >= MOST_WAITING_BYTES;
-    if (isFull) this.flush();
+    const mask = rows.mask === null ? null : tf.tensor1d(rows.mask);
+    const observed = observeTensor(x, { samples: rows.samples, mask }, HISTOGRAM_CELLS);
+    mask?.dispose();
+    tf.keep(observed.counts);
+    tf.keep(observed.ranges);
+    this.#waiting.push({ dataId, rows, where, targets: [{ to, shape }], observed });
+    if (this.#waiting.length >= READ_TOGETHER) this.flush();
   }
 
   /** Reads what waits, and forgets the tensors of the pass. */
   flush(): void {
-    const waiting = this.#recent.filter((seen) => seen.waiting !== null);
     try {
-      addAll(
-        waiting,
-        waiting.map((seen) => seen.waiting!),
-      );
+      addAll(this.#waiting);
     } finally {
       this.discard();
     }
@@ -82,13 +61,8 @@ export class TensorWatch {
 
   /** Forgets the tensors of a pass that failed. */
   discard(): void {
-    for (const { waiting } of this.#recent) waiting?.dispose();
-    this.#recent = [];
-    this.#waitingBytes = 0;
-  }
-
-  #find(dataId: object, rows: RealRows): Seen | undefined {
-    return this.#recent.findLast((seen) => seen.dataId === dataId && isSame(seen.rows, rows));
+    for (const { observed } of this.#waiting) tf.dispose([observed.counts, observed.ranges]);
+    this.#waiting = [];
   }
 }
 
@@ -97,49 +71,32 @@ function isSame(a: RealRows, b: RealRows): boolean {
   return a.mask === b.mask && a.samples === b.samples && a.count === b.count;
 }
 
-/** Reads tensors, all ranges at once and then all histograms. */
-function addAll(all: readonly Seen[], tensors: readonly tf.Tensor[]): void {
+function addAll(all: readonly Seen[]): void {
   if (all.length === 0) return;
-  tf.tidy(() => {
-    const masks = all.map(({ rows }) => (rows.mask === null ? null : tf.tensor1d(rows.mask)));
-    const ranges = read(
-      tensors.map((x, i) => sampleRanges(x, { samples: all[i]!.rows.samples, mask: masks[i]! })),
-    ).map((values, i) => rangesOf(values as Float32Array, all[i]!.where));
-    const counts = read(
-      tensors.map((x, i) => {
-        const { width, cells } = ranges[i]!;
-        return valueHistogram(x, masks[i]!, { width, ...cells });
-      }),
-    );
-    all.forEach((seen, i) => {
-      const { rows, targets } = seen;
-      const { width, cells, ...moments } = ranges[i]!;
-      const histogram = { counts: counts[i] as Int32Array, begin: cells.begin, width };
-      seen.summary = { ...moments, count: rows.count, samples: rows.realSamples, histogram };
-      for (const { to, shape } of targets) to.add(seen.summary, shape);
-    });
+  const ranges = read(all.map(({ observed }) => observed.ranges)) as Float32Array[];
+  const counts = read(all.map(({ observed }) => observed.counts)) as Int32Array[];
+  all.forEach((seen, i) => {
+    const summary = summaryOf(seen, ranges[i]!, counts[i]!);
+    for (const { to, shape } of seen.targets) to.add(summary, shape);
   });
 }
 
-/** What a tensor's ranges tell, and the cells that it needs. */
-interface Ranges extends Omit<TensorSummary, "count" | "samples" | "histogram"> {
-  readonly width: number;
-  readonly cells: ReturnType<typeof cellsFor>;
-}
-
-/** @param values of {@link sampleRanges} */
-function rangesOf(values: Float32Array, where: string): Ranges {
-  const [min, max] = values as unknown as [number, number];
+/** @param ranges see {@link ObservedTensor} */
+function summaryOf({ rows, where }: Seen, ranges: Float32Array, counts: Int32Array): TensorSummary {
+  const [min, max] = ranges as unknown as [number, number];
   for (const end of [min, max]) {
     if (!Number.isFinite(end)) throw notFinite(where, end);
   }
   const width = cellWidth(Math.max(-min, max), HISTOGRAM_CELLS);
+  const { begin, cells } = cellsFor({ min, max }, width, HISTOGRAM_CELLS);
+  const first = begin + HISTOGRAM_CELLS / 2;
   return {
-    ...{ min, max, width, cells: cellsFor({ min, max }, width, HISTOGRAM_CELLS) },
-    sumMin: values[2]! + values[3]!,
-    sumMax: values[4]! + values[5]!,
-    mean: values[6]! + values[7]!,
-    squares: values[8]! + values[9]!,
+    ...{ count: rows.count, samples: rows.realSamples, min, max },
+    sumMin: ranges[2]! + ranges[3]!,
+    sumMax: ranges[4]! + ranges[5]!,
+    mean: ranges[6]! + ranges[7]!,
+    squares: ranges[8]! + ranges[9]!,
+    histogram: { counts: counts.subarray(first, first + cells), begin, width },
   };
 }
 
@@ -153,7 +110,7 @@ function notFinite(where: string, value: number): TrainingError {
 /** The values of tensors, read together. */
 function read(tensors: readonly tf.Tensor1D[]): (Float32Array | Int32Array)[] {
   if (tensors.length === 1) return [tensors[0]!.dataSync<"float32" | "int32">()];
-  const values = tf.concat1d([...tensors]).dataSync<"float32" | "int32">();
+  const values = tf.tidy(() => tf.concat1d([...tensors]).dataSync<"float32" | "int32">());
   let end = 0;
   return tensors.map(({ size }) => values.subarray(end, (end += size)));
 }

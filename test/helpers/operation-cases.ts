@@ -22,7 +22,7 @@ import { columnSum, linear } from "../../src/ops/linear.ts";
 import { logSoftmax } from "../../src/ops/log-softmax.ts";
 import { lstmCell } from "../../src/ops/lstm-cell.ts";
 import { type LstmGrids, lstmSequence } from "../../src/ops/lstm-sequence.ts";
-import { sampleRanges, valueHistogram } from "../../src/ops/observe.ts";
+import { observeTensor } from "../../src/ops/observe.ts";
 import { topCandidates } from "../../src/ops/top-candidates.ts";
 import { normalTensor } from "./numeric.ts";
 
@@ -222,6 +222,20 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
   QatLstmSequence: { agreement: SHORT_SUM, run: () => [lstmOf(...lstmInputs())] },
   QatLstmSequenceGrad: { agreement: LONG_SUM, run: () => gradients(lstmOf, lstmInputs()) },
   QatNarrowCodes: { agreement: SHORT_SUM, run: () => [attendToMemory()] },
+  QatObserve: {
+    // Of a thousand squares.
+    agreement: 1e-3,
+    run: () => {
+      const mask = tf.tensor1d([1, 0, 1, 0, 0, 0]);
+      const all = observeTensor(matrix(33, 31, 1), { samples: 11, mask: null }, 64);
+      const some = observeTensor(matrix(24, 31, 2), { samples: 2, mask }, 64);
+      // Sums alone: how one is cut in two parts depends on its last bits.
+      return [all, some].flatMap(({ counts, ranges }) => [
+        counts,
+        tf.sum(tf.reshape(ranges, [5, 2]), 1),
+      ]);
+    },
+  },
   QatPackCodes: {
     agreement: "exact",
     run: () => {
@@ -238,17 +252,6 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
           ...{ ...wideBounds, ...scales, packedB: packCodes(wide, { maxAbsB: 255 }) },
         }),
       ];
-    },
-  },
-  QatSampleRanges: {
-    // Of a thousand squares.
-    agreement: 1e-3,
-    run: () => {
-      const mask = tf.tensor1d([1, 0, 1, 0, 0, 0]);
-      const all = sampleRanges(matrix(33, 31, 1), { samples: 11, mask: null });
-      const some = sampleRanges(matrix(24, 31, 2), { samples: 2, mask });
-      // Sums alone: how one is cut in two parts depends on its last bits.
-      return [all, some].map((ranges) => tf.sum(tf.reshape(ranges, [5, 2]), 1));
     },
   },
   QatSegmentSum: {
@@ -275,14 +278,6 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
         { ...scoring, maskedA: 5, maskedB: 0 },
         6,
       );
-    },
-  },
-  QatValueHistogram: {
-    agreement: "exact",
-    run: () => {
-      const spec = { width: 0.125, begin: -9, cells: 20 };
-      const mask = tf.tensor1d([1, 0, 1]);
-      return [null, mask].map((given) => valueHistogram(matrix(33, 31, 1), given, spec));
     },
   },
 };

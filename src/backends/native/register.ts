@@ -18,7 +18,7 @@ import { lstmSequenceGradKernel } from "./kernels/lstm-gradient.ts";
 import { lstmCellKernel, lstmSequenceKernel } from "./kernels/lstm-sequence.ts";
 import { layerNormGradKernel, layerNormKernel } from "./kernels/layer-norm.ts";
 import { columnSumKernel, fusedProductKernel, linearKernel } from "./kernels/linear.ts";
-import { sampleRangesKernel, valueHistogramKernel } from "./kernels/observers.ts";
+import { observeKernel } from "./kernels/observers.ts";
 import { adamKernel, squareSumKernel } from "./kernels/optimizer.ts";
 import {
   attentionSoftmaxGradKernel,
@@ -58,12 +58,11 @@ const NATIVE_KERNELS: readonly NativeKernel[] = [
   lstmCellKernel,
   lstmSequenceKernel,
   lstmSequenceGradKernel,
-  sampleRangesKernel,
+  observeKernel,
   segmentSumKernel,
   splitHeadsKernel,
   squareSumKernel,
   topCandidatesKernel,
-  valueHistogramKernel,
 ];
 
 /**

@@ -19,7 +19,7 @@ import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
 import { linear } from "./simd/linear.ts";
 import { affineLstmCell, lstmCell, lstmSequence, lstmSequenceGrad } from "./simd/lstm.ts";
-import { sampleRanges, valueHistogram } from "./simd/observers.ts";
+import { observe } from "./simd/observers.ts";
 import {
   attentionSoftmax,
   attentionSoftmaxGrad,
@@ -58,14 +58,13 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatLstmSequence: lstmSequence,
   QatLstmSequenceGrad: lstmSequenceGrad,
   QatNarrowCodes: narrowCodes,
+  QatObserve: observe,
   QatPackCodes: packCodes,
-  QatSampleRanges: sampleRanges,
   QatSegmentSum: segmentSum,
   QatSigmoid: sigmoid,
   QatSplitHeads: splitHeads,
   QatSquareSum: squareSum,
   QatTanh: tanh,
   QatTopCandidates: topCandidates,
-  QatValueHistogram: valueHistogram,
   UnsortedSegmentSum: segmentSum,
 };

@@ -31,11 +31,11 @@ const SIMD_FUNCTIONS = [
   "lstmSequence",
   "lstmSequenceGrad",
   "narrowCodes",
+  "observe",
   "packCodes",
   "packRight",
   "packedBytes",
   "packedCodeBytes",
-  "sampleRanges",
   "segmentSum",
   "sigmoid",
   "softmaxGrad",
@@ -43,7 +43,6 @@ const SIMD_FUNCTIONS = [
   "squareSum",
   "tanh",
   "topCandidates",
-  "valueHistogram",
 ] as const;
 
 /** Compiled functions by name; addresses are in bytes. Parameters: see assembly/. */

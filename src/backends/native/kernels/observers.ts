@@ -2,15 +2,19 @@
 import { boolAttribute, typeAttribute, TYPES } from "../binding.ts";
 import type { NativeCall, NativeKernel } from "../native-kernel.ts";
 import type { Value } from "../op-run.ts";
+import { LEAST_CELL_EXPONENT } from "../../../core/histogram.ts";
 import { sizeOf } from "../../loop-kernel.ts";
 import type { Ops } from "../ops.ts";
 
-/** x, mask? [rows] → ends, sums of the samples' ends, mean, squares. Minimum and maximum keep NaN. */
-export const sampleRangesKernel: NativeKernel = {
-  name: "QatSampleRanges",
+/**
+ * x, mask? [rows] → counts [cells]; ends, sums of the samples' ends, mean, squares. Minimum and maximum
+ * keep NaN.
+ */
+export const observeKernel: NativeKernel = {
+  name: "QatObserve",
   run(call) {
     const { ops } = call;
-    const { samples } = call.attributes as { samples: number };
+    const { samples, cells } = call.attributes as { samples: number; cells: number };
     const { values, isReal } = rowsOf(call, samples);
     const ends = (padding: number): Value => {
       const placed = isReal === null ? values : ops.select(isReal, values, padding);
@@ -23,15 +27,36 @@ export const sampleRangesKernel: NativeKernel = {
       // A sample of padding alone is the one whose smallest value is above its largest.
       return ops.sum(ops.select(ops.greater(minima, maxima), 0, of), [0]);
     });
+    const [min, max] = [ops.min(minima, [0]), ops.max(maxima, [0])];
     const mean = meanOf(ops, values, isReal);
-    const zero = ops.scalar(0);
-    const edges = [ops.min(minima, [0]), ops.max(maxima, [0])];
     const distance = ops.sub(values, mean);
     const real = isReal === null ? distance : ops.select(isReal, distance, 0);
     const squares = ops.sum(ops.square(real), [0, 1]);
-    return [ops.stack([...edges, ...[...sums, mean, squares].flatMap((of) => [of, zero])], 0)];
+    const zero = ops.scalar(0);
+    const parts = [...sums, mean, squares].flatMap((of) => [of, zero]);
+    const magnitude = ops.maximum(ops.sub(0, min), max);
+    const quotient = ops.floor(ops.mul(values, inverseWidth(ops, magnitude, cells)));
+    // NaN, which no cast may see, has no cell of its own.
+    const known = ops.select(ops.isNaN(quotient), 0, quotient);
+    const cell = ops.clip(ops.add(known, cells / 2), 0, cells - 1);
+    // One more cell takes the padding.
+    const placed = isReal === null ? cell : ops.select(isReal, cell, cells);
+    const counts = ops.slice(countOf(ops, placed, cells + 1), [0], [cells]);
+    return [counts, ops.stack([min, max, ...parts], 0)];
   },
 };
+
+/** 1 / `cellWidth`, or 0 for the magnitude 0: looked up among powers of two, exactly. */
+function inverseWidth(ops: Ops, magnitude: Value, cells: number): Value {
+  const first = LEAST_CELL_EXPONENT + Math.log2(cells / 2);
+  // To 2^128, which is an infinity in float32.
+  const reaches = Array.from({ length: 129 - first }, (_, i) => 2 ** (first + i));
+  const isTooNarrow = ops.cast(ops.less(ops.floats(reaches), magnitude), TYPES.int32);
+  const place = ops.sum(isTooNarrow, [0]);
+  const inverses = ops.floats(reaches.map((reach) => cells / 2 / reach));
+  const inverse = ops.gather(inverses, place, 0, 0);
+  return ops.select(ops.greater(magnitude, 0), inverse, 0);
+}
 
 function meanOf(ops: Ops, values: Value, isReal: Value | null): Value {
   if (isReal === null) return ops.mean(values, [0, 1]);
@@ -39,22 +64,6 @@ function meanOf(ops: Ops, values: Value, isReal: Value | null): Value {
   const count = ops.maximum(ops.mul(rows, values.shape[1]!), 1);
   return ops.div(ops.sum(ops.select(isReal, values, 0), [0, 1]), count);
 }
-
-/** x, mask? [rows] → number of real values in each cell. */
-export const valueHistogramKernel: NativeKernel = {
-  name: "QatValueHistogram",
-  run(call) {
-    const { ops } = call;
-    const { width, begin, cells } = call.attributes as Record<"width" | "begin" | "cells", number>;
-    const { values, isReal } = rowsOf(call, 1);
-    const quotient = width === 0 ? ops.zerosLike(values) : ops.floor(ops.mul(values, 1 / width));
-    const cell = ops.clip(ops.sub(quotient, begin), 0, cells - 1);
-    if (isReal === null) return [countOf(ops, cell, cells)];
-    // One more cell takes the padding.
-    const counts = countOf(ops, ops.select(isReal, cell, cells), cells + 1);
-    return [ops.slice(counts, [0], [cells])];
-  },
-};
 
 /** x as [rows, width], and which rows are real [rows, 1]; null: all, in `least` rows. */
 function rowsOf(call: NativeCall, least: number): { values: Value; isReal: Value | null } {

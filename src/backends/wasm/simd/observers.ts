@@ -1,29 +1,15 @@
-/** Compiled kernels of what statistics ask of a tensor. */
+/** The compiled kernel of what statistics ask of a tensor. */
 import { sizeOf } from "../../loop-kernel.ts";
-import type { SimdCall, SimdKernel } from "../simd-call.ts";
+import type { SimdKernel } from "../simd-call.ts";
 
-export const sampleRanges: SimdKernel = (call) => {
-  const { samples } = call.attributes as { samples: number };
-  const { x, mask, rows, width } = rowsOf(call, samples);
-  call.simd.sampleRanges(x, mask, samples, rows / samples, width, call.out[0]!);
-  return true;
-};
-
-export const valueHistogram: SimdKernel = (call) => {
-  const spec = call.attributes as { width: number; begin: number; cells: number };
-  const { x, mask, rows, width } = rowsOf(call, 1);
-  const inverse = spec.width === 0 ? 0 : 1 / spec.width;
-  const { begin, cells } = spec;
-  const other = call.scratch(4 * cells);
-  const place = [x, mask, rows, width] as const;
-  call.simd.valueHistogram(...place, inverse, begin, cells, call.out[0]!, other);
-  return true;
-};
-
-/** Addresses of x and of the mask (0: none), and x as rows, `least` of them without a mask. */
-function rowsOf(call: SimdCall, least: number) {
+export const observe: SimdKernel = (call) => {
+  const { samples, cells } = call.attributes as { samples: number; cells: number };
   const size = sizeOf(call.shape("x"));
-  const rows = call.has("mask") ? sizeOf(call.shape("mask")) : least;
+  const rows = call.has("mask") ? sizeOf(call.shape("mask")) : samples;
   const mask = call.has("mask") ? call.address("mask") : 0;
-  return { x: call.address("x"), mask, rows, width: size / rows };
-}
+  const other = call.scratch(4 * cells);
+  const [counts, ranges] = call.out as [number, number];
+  const layout = [samples, rows / samples, size / rows] as const;
+  call.simd.observe(call.address("x"), mask, ...layout, cells, counts, other, ranges);
+  return true;
+};
