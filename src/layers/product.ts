@@ -70,11 +70,15 @@ export function valuesOf<T extends tf.Tensor>(x: T, pass: Pass): T {
   return grid?.holdsCodes === true ? tf.mul(x, alongAxis(grid, x.rank)) : x;
 }
 
-function report(a: tf.Tensor, b: tf.Tensor, { name, pass }: ProductOptions): Operands {
+function report(
+  a: tf.Tensor,
+  b: tf.Tensor,
+  { name, pass, transposeB = false }: ProductOptions,
+): Operands {
   const left = pass.grids.get(a.dataId) ?? null;
   const right = pass.grids.get(b.dataId) ?? null;
   const positions = pass.positions ?? null;
-  pass.onProduct?.({ product: name, left, right, a, b, positions });
+  pass.onProduct?.({ product: name, left, right, a, b, transposeB, positions });
   return { left, right };
 }
 

@@ -60,6 +60,8 @@ export interface ProductRecord {
   /** The operands themselves, valid during the call only. */
   readonly a: tf.Tensor;
   readonly b: tf.Tensor;
+  /** Whether b's rows, not its columns, make the columns of the result. */
+  readonly transposeB: boolean;
   /** Real positions of a; null: all. */
   readonly positions: Positions | null;
 }

@@ -1,0 +1,40 @@
+/** The quantized weights of a model, as post-training methods change them. */
+import * as tf from "@tensorflow/tfjs";
+import type { Seq2SeqModel } from "../models/model.ts";
+import type { Quantizer } from "../quant/quantizers.ts";
+
+/** A weight with what rounds it. */
+export interface RoundedWeight {
+  /** Checkpoint name, such as `…/ffn/dense1/kernel`. */
+  readonly name: string;
+  readonly variable: tf.Variable;
+  readonly quantizer: Quantizer;
+}
+
+/** Every weight that has a quantizer, by name, in the model's order. */
+export function roundedWeights(model: Seq2SeqModel): ReadonlyMap<string, RoundedWeight> {
+  const quantizers = model
+    .layers()
+    .flatMap((layer) => [...layer.quantizers.values()])
+    .filter(({ kind }) => kind === "weight");
+  return new Map(
+    quantizers.map((quantizer) => {
+      const name = quantizer.path;
+      return [name, { name, variable: model.variables.get(name)!, quantizer }];
+    }),
+  );
+}
+
+/** The bias that is added to a weight's product: `<layer>/bias`, or null where there is none. */
+export function biasOf(model: Seq2SeqModel, weight: string, outputs: number): tf.Variable | null {
+  const layer = weight.slice(0, weight.lastIndexOf("/"));
+  const bias = model.variables.get(`${layer}/bias`);
+  return bias?.size === outputs ? bias : null;
+}
+
+/** Copies of all weights that have a quantizer, by name; the caller disposes them. */
+export function copyRoundedWeights(model: Seq2SeqModel): ReadonlyMap<string, tf.Tensor> {
+  return new Map(
+    [...roundedWeights(model)].map(([name, { variable }]) => [name, tf.clone(variable)]),
+  );
+}
