@@ -11,16 +11,15 @@ export { joinHeads, splitHeads } from "./heads";
 export { layerNorm, layerNormGrad } from "./layer-norm";
 export { lstmCell, lstmSequence } from "./lstm";
 export { lstmSequenceGrad } from "./lstm-grad";
+export { sampleRanges, valueHistogram } from "./observe";
 export { adam, dropout } from "./optimizer";
 export { packedBytes, packRight } from "./packed-gemm";
 export {
   columnSum,
   hasNaN,
   lookUp,
-  magnitudeHistogram,
   segmentSum,
   squareSum,
-  valueRange,
 } from "./reduce";
 export { attentionSoftmax, logSoftmax, softmaxGrad } from "./softmax";
 export { topCandidates } from "./top-candidates";

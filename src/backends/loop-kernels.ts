@@ -29,7 +29,7 @@ import {
   lstmSequenceGradKernel,
   lstmSequenceKernel,
 } from "./loops/lstm-kernels.ts";
-import { magnitudeHistogramKernel, valueRangeKernel } from "./loops/observer-kernels.ts";
+import { sampleRangesKernel, valueHistogramKernel } from "./loops/observer-kernels.ts";
 import { adamKernel, squareSumKernel } from "./loops/optimizer-kernels.ts";
 import { topCandidatesKernel } from "./loops/top-candidates-kernel.ts";
 import type { LoopKernel } from "./loop-kernel.ts";
@@ -60,9 +60,9 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   lstmCellKernel,
   lstmSequenceKernel,
   lstmSequenceGradKernel,
-  magnitudeHistogramKernel,
   narrowCodesKernel,
   packCodesKernel,
+  sampleRangesKernel,
   segmentSumKernel,
   sigmoidKernel,
   splitHeadsKernel,
@@ -70,5 +70,5 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   tanhKernel,
   topCandidatesKernel,
   unsortedSegmentSumKernel,
-  valueRangeKernel,
+  valueHistogramKernel,
 ];

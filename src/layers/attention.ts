@@ -10,7 +10,9 @@ import { dropoutIn } from "./dropout.ts";
 import { firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
 import { type AttentionGrids, fusedContext, isFused, keepColumns } from "./kept-attention.ts";
 import { MultiHeadDense } from "./multi-head-dense.ts";
+import { acrossHeads, atPositions, headKeys, seenScores } from "./positions.ts";
 import { product } from "./product.ts";
+import { reportInput, reportOperation } from "./report.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 export interface AttentionArgs extends QuantLayerArgs {
@@ -79,18 +81,35 @@ abstract class Attention extends QuantLayer {
     { keyLengths, causal }: Visibility,
     pass: Pass,
   ): tf.Tensor {
-    const depth = queries.shape[3];
+    const [, , time, depth] = queries.shape;
+    const seen = { lengths: keyLengths, queries: time, keys: keys.shape[2], causal };
+    const queryPass = atPositions(pass, () => acrossHeads(pass.positions ?? null));
+    const scorePass = atPositions(pass, () => seenScores(pass.positions ?? null, seen));
     const name = `${this.name}/scores`;
-    const raw = product(queries, keys, { name, pass, transposeB: true });
+    const raw = product(queries, keys, { name, pass: queryPass, transposeB: true });
     // After the product, so that the product's operands stay on their grids.
     const scores = tf.mul<tf.Tensor4D>(raw, depth ** -0.5);
     const probabilities = attentionSoftmax(scores, keyLengths, causal);
-    const weights = this.quantOperand(probabilities, "softmax", pass);
+    const weights = this.quantOperand(probabilities, "softmax", scorePass);
     const dropped = dropoutIn(weights, this.dropoutRate, pass);
     const context = product(dropped, values, {
-      ...{ name: `${this.name}/context`, pass, fallsOnTies: true },
-    });
-    return this.#leave(joinHeads(context as tf.Tensor4D), pass);
+      ...{ name: `${this.name}/context`, pass: scorePass, fallsOnTies: true },
+    }) as tf.Tensor4D;
+    if (pass.onOperation !== undefined) {
+      reportInput(name, 0, queries, queryPass);
+      reportOperation(name, [], scores, scorePass);
+      reportOperation(`${this.name}/softmax`, [scores], probabilities, scorePass);
+      reportInput(`${this.name}/context`, 0, probabilities, scorePass);
+      const keyPass = { ...pass, positions: headKeys(keyLengths, keys.shape[2]) };
+      reportInput(name, 1, keys, keyPass);
+      reportInput(`${this.name}/context`, 1, values, keyPass);
+      reportOperation(`${this.name}/context`, [], context, queryPass);
+    }
+    return this.#leave(joinHeads(context), pass);
+  }
+
+  protected override isReported(quantizer: string): boolean {
+    return quantizer === "softmax";
   }
 
   /**

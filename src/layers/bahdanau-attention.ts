@@ -4,12 +4,14 @@ import { additiveScores } from "../ops/additive-scores.ts";
 import { attentionSoftmax } from "../ops/attention-softmax.ts";
 import { tanh } from "../ops/gate-activations.ts";
 import { vectorNorm } from "../ops/vector-norm.ts";
-import { isWatched, type Pass } from "../quant/pass.ts";
+import { isWatched, type Pass, type Positions } from "../quant/pass.ts";
 import { QuantDense } from "./dense.ts";
 import { EltwiseAdd } from "./elementwise.ts";
 import { uniform } from "./initial-weights.ts";
 import { lastWidth } from "./input-tensors.ts";
+import { atPositions, seenScores } from "./positions.ts";
 import { product } from "./product.ts";
+import { reportInput, reportOperation } from "./report.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 export interface BahdanauAttentionArgs extends QuantLayerArgs {
@@ -112,7 +114,22 @@ export class BahdanauAttention extends QuantLayer {
 
   /** linear_k(values), once for a memory. @param values [..., units], on their grid */
   keysOf<T extends tf.Tensor>(values: T, pass: Pass): T {
-    return this.#linearK.transform(values, pass) as T;
+    const keys = this.#linearK.transform(values, pass) as T;
+    if (pass.onOperation !== undefined) this.#reportMemory(values, keys, pass);
+    return keys;
+  }
+
+  /** What stays the same for every query is told once for a memory, not once for each step. */
+  #reportMemory(values: tf.Tensor, keys: tf.Tensor, pass: Pass): void {
+    reportInput(`${this.name}/context_matmul`, 1, values, pass);
+    reportInput(`${this.name}/eltwiseadd_qk`, 1, keys, pass);
+    const all = { ...pass, positions: null };
+    const direction = this.quantWeight(this.#linearAtt, pass);
+    const unit = tf.div(direction, vectorNorm(direction as tf.Tensor1D));
+    const scaler = this.#scaler.read();
+    const scaled = tf.mul(unit, scaler);
+    reportOperation(`${this.name}/eltwisemul_norm_scaler`, [unit, scaler], scaled, all);
+    reportInput(`${this.name}/matmul_score`, 1, scaled, all);
   }
 
   /** linear_q(r). @param r [..., units], on its grid */
@@ -122,23 +139,32 @@ export class BahdanauAttention extends QuantLayer {
 
   /** @param queries [batch, time, units], of {@link queriesOf} */
   attend(queries: tf.Tensor3D, memory: AttendedMemory, pass: Pass): AttendedContext {
-    const scores = this.#scores(queries, memory.keys, pass);
-    const probabilities = attentionSoftmax(
-      tf.expandDims<tf.Tensor4D>(scores, 1),
-      memory.lengths,
-      false,
+    const scorePass = atPositions(pass, () => seenPairs(pass, queries, memory));
+    const scores = this.#scores(queries, memory.keys, scorePass);
+    const probabilities = tf.squeeze<tf.Tensor3D>(
+      attentionSoftmax(tf.expandDims<tf.Tensor4D>(scores, 1), memory.lengths, false),
+      [1],
     );
-    const weights = this.quantOperand(probabilities, "softmax_att", pass);
-    const flat = tf.squeeze<tf.Tensor3D>(weights, [1]);
-    const operand = this.markOperand(flat, "softmax_att", pass);
-    const name = `${this.name}/context_matmul`;
-    const context = product(operand, memory.values, { name, pass }) as tf.Tensor3D;
+    reportOperation(`${this.name}/softmax_att`, [scores], probabilities, scorePass);
+    const weights = this.quantOperand(probabilities, "softmax_att", scorePass);
+    const context = this.#contextOf(weights, memory.values, scorePass);
+    reportInput(`${this.name}/context_matmul`, 0, probabilities, scorePass);
+    reportOperation(`${this.name}/context_matmul`, [], context, pass);
     return {
       context: (this.policy.roundsEach
         ? this.quant(context, "context_matmul", pass)
         : context) as tf.Tensor3D,
-      probabilities: tf.squeeze<tf.Tensor3D>(probabilities, [1]),
+      probabilities,
     };
+  }
+
+  #contextOf(weights: tf.Tensor, values: tf.Tensor3D, pass: Pass): tf.Tensor3D {
+    const name = `${this.name}/context_matmul`;
+    return product(weights, values, { name, pass }) as tf.Tensor3D;
+  }
+
+  protected override isReported(): boolean {
+    return true;
   }
 
   /** [batch, time, sourceTime]. */
@@ -154,14 +180,18 @@ export class BahdanauAttention extends QuantLayer {
       return tf.mul(additiveScores({ queries, keys, bias, weights, clip }, spec), factor);
     }
     const pairs = [tf.expandDims(queries, 2), tf.expandDims(keys, 1)];
-    const sums = this.#addBias.combine([this.#addQk.combine(pairs, pass), bias], pass);
-    const tangents = this.quantOperand(tanh(sums), "tanh", pass);
+    const pairSums = this.#addQk.combine(pairs, pass, 1);
+    const sums = this.#addBias.combine([pairSums, bias], pass);
+    const squashed = tanh(sums);
+    reportOperation(`${this.name}/tanh`, [sums], squashed, pass);
+    const tangents = this.quantOperand(squashed, "tanh", pass);
     const [batch, time, sourceTime] = tangents.shape as [number, number, number];
     const rows: tf.Tensor2D = tf.reshape(tangents, [batch * time * sourceTime, this.units]);
     const column = this.#column(pass);
     const name = `${this.name}/matmul_score`;
     const sum = product(this.markOperand(rows, "tanh", pass), column, { name, pass });
     const scores = tf.mul(tf.reshape<tf.Rank.R3>(sum, [batch, time, sourceTime]), factor);
+    reportOperation(`${this.name}/matmul_score`, [squashed], scores, pass);
     return (
       this.policy.roundsEach ? this.quant(scores, "matmul_score", pass) : scores
     ) as tf.Tensor3D;
@@ -195,6 +225,13 @@ export class BahdanauAttention extends QuantLayer {
     const { units, initialRange } = this;
     return { ...super.getConfig(), units, initialRange };
   }
+}
+
+/** The pairs [batch, time, sourceTime] of real queries and real places of a memory. */
+function seenPairs(pass: Pass, queries: tf.Tensor3D, memory: AttendedMemory): Positions {
+  const seen = { lengths: memory.lengths, queries: queries.shape[1], keys: memory.keys.shape[1] };
+  const { mask } = seenScores(pass.positions ?? null, { ...seen, causal: false });
+  return { mask: tf.squeeze(mask, [1]), sampleAxes: 2 };
 }
 
 /** Of no meaning where there is no clip. */

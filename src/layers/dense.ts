@@ -1,11 +1,12 @@
 /** A dense layer with a quantized kernel. */
 import * as tf from "@tensorflow/tfjs";
-import type { Pass } from "../quant/pass.ts";
+import { asksPositions, type Pass } from "../quant/pass.ts";
 import { activate, type Activation } from "./activation.ts";
 import { glorotUniform, type Initializer, uniform } from "./initial-weights.ts";
 import { asRows, firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
 import { cachedColumns, type Columns } from "./pass-cache.ts";
 import { linearProduct } from "./product.ts";
+import { reportOperation } from "./report.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 export interface QuantDenseArgs extends QuantLayerArgs {
@@ -93,7 +94,12 @@ export class QuantDense extends QuantLayer {
     const rows = linearProduct(asRows(x, pass), kernel, bias, options);
     const shape = [...x.shape.slice(0, -1), rows.shape[1]];
     const y = tf.reshape(activate(rows, this.activation), shape);
+    reportOperation(this.name, [x], y, pass);
     return this.quantizeOutput ? this.quant(y, "output", pass) : y;
+  }
+
+  protected override isReported(): boolean {
+    return true;
   }
 
   #weights(pass: Pass, columns: Columns | null): { kernel: tf.Tensor2D; bias: tf.Tensor1D | null } {
@@ -107,9 +113,14 @@ export class QuantDense extends QuantLayer {
     };
   }
 
-  /** The result for an input of zeros: [units], quantized if `quantizeOutput`. */
-  ofZeros(pass: Pass): tf.Tensor {
-    const y = activate<tf.Tensor>(this.bias ?? tf.zeros([this.units]), this.activation);
+  /**
+   * The result for `count` rows of zeros, quantized if `quantizeOutput`: [units] for all of them, or
+   * [count, units] where somebody sees rows.
+   */
+  ofZeros(count: number, pass: Pass): tf.Tensor {
+    let y = activate<tf.Tensor>(this.bias ?? tf.zeros([this.units]), this.activation);
+    if (asksPositions(pass)) y = tf.tile(tf.reshape(y, [1, this.units]), [count, 1]);
+    reportOperation(this.name, [], y, pass);
     return this.quantizeOutput ? this.quant(y, "output", pass) : y;
   }
 

@@ -8,6 +8,7 @@ import { type Pass, unwatched } from "../quant/pass.ts";
 import { activate, type Activation } from "./activation.ts";
 import { firstShape, onlyTensor } from "./input-tensors.ts";
 import { product } from "./product.ts";
+import { reportOperation } from "./report.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 /** Arguments of a layer without weights. */
@@ -37,16 +38,26 @@ export abstract class QuantOperation extends QuantLayer {
   /** The operation itself, without the quantizer. */
   protected abstract compute(inputs: readonly tf.Tensor[], pass: Pass): tf.Tensor;
 
-  /** @param inputs as the class says @returns the result, quantized if `quantizeOutput` */
-  combine(inputs: readonly tf.Tensor[], pass: Pass): tf.Tensor {
+  /**
+   * @param inputs as the class says
+   * @param told how many of the inputs watchers are told of, from the first [default: all]
+   * @returns the result, quantized if `quantizeOutput`
+   */
+  combine(inputs: readonly tf.Tensor[], pass: Pass, told = inputs.length): tf.Tensor {
     const result = this.compute(inputs, pass);
+    reportOperation(this.name, inputs.slice(0, told), result, pass);
     return this.quantizeOutput ? this.quant(result, "output", pass) : result;
   }
 
   /** {@link combine} for use in products alone: codes where the pass multiplies codes. */
   combineOperand(inputs: readonly tf.Tensor[], pass: Pass): tf.Tensor {
     const result = this.compute(inputs, pass);
+    reportOperation(this.name, inputs, result, pass);
     return this.quantizeOutput ? this.quantOperand(result, "output", pass) : result;
+  }
+
+  protected override isReported(): boolean {
+    return true;
   }
 
   /** An earlier result, or what stands for one, on the grid of results; not seen by watchers. */

@@ -1,10 +1,11 @@
 /** The token table: embedding and, where shared, the softmax weights. */
 import * as tf from "@tensorflow/tfjs";
 import { embeddingLookup } from "../ops/embedding-lookup.ts";
-import type { Pass } from "../quant/pass.ts";
+import type { Pass, TensorGrid } from "../quant/pass.ts";
 import { embeddingNormal, uniform } from "./initial-weights.ts";
 import { firstShape, onlyTensor } from "./input-tensors.ts";
 import { linearProduct } from "./product.ts";
+import { reportOperation } from "./report.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 export interface TokenEmbeddingArgs extends QuantLayerArgs {
@@ -60,7 +61,12 @@ export class TokenEmbedding extends QuantLayer {
   embed(ids: tf.Tensor, pass: Pass): tf.Tensor {
     const table = this.weightOperand(this.#weights, pass) as tf.Tensor2D;
     const rows = embeddingLookup(table, ids);
-    const grid = pass.grids.get(table.dataId);
+    const vectors = this.#dequantized(rows, ids, pass.grids.get(table.dataId));
+    reportOperation(this.name, [], vectors, pass);
+    return vectors;
+  }
+
+  #dequantized(rows: tf.Tensor, ids: tf.Tensor, grid: TensorGrid | undefined): tf.Tensor {
     if (grid?.holdsCodes !== true) return rows;
     const scale = grid.scale!;
     if (grid.axis === null) return tf.mul(rows, scale);
@@ -71,7 +77,10 @@ export class TokenEmbedding extends QuantLayer {
   logits(x: tf.Tensor2D, pass: Pass): tf.Tensor2D {
     const table = this.weightOperand(this.#weights, pass) as tf.Tensor2D;
     const options = { name: `${this.name}/logits`, pass, transposeB: true };
-    return linearProduct(x, table, (this.#bias?.read() ?? null) as tf.Tensor1D | null, options);
+    const bias = (this.#bias?.read() ?? null) as tf.Tensor1D | null;
+    const logits = linearProduct(x, table, bias, options);
+    reportOperation(options.name, [x], logits, pass);
+    return logits;
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {

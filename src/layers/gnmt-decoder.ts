@@ -7,6 +7,7 @@ import { Concat, type EltwiseAdd } from "./elementwise.ts";
 import { GnmtStack, type GnmtStackArgs } from "./gnmt-encoder.ts";
 import { lastWidth } from "./input-tensors.ts";
 import type { QuantLSTM } from "./lstm.ts";
+import { atPositions, batchMajor, flatRows, timeMajor } from "./positions.ts";
 import type { CallArgs } from "./quant-layer.ts";
 import type { CellStates } from "./recurrent-cell.ts";
 
@@ -93,8 +94,11 @@ export class GnmtDecoder extends GnmtStack {
    * @param x [time, batch, units], embedded
    * @param memory of the same batch
    */
-  decode(x: tf.Tensor3D, memory: AttendedMemory, pass: Pass, run: GnmtRun = {}): GnmtDecoded {
+  decode(x: tf.Tensor3D, memory: AttendedMemory, outerPass: Pass, run: GnmtRun = {}): GnmtDecoded {
     const { start = null, wantsStates = false } = run;
+    const lengths = outerPass.targetLengths ?? null;
+    const pass = atPositions(outerPass, () => timeMajor(lengths, x.shape[0]));
+    const batchPass = atPositions(outerPass, () => batchMajor(lengths, x.shape[0], 2));
     const states: CellStates[] = [];
     const through = (layer: QuantLSTM, input: tf.Tensor3D, at: number): tf.Tensor3D => {
       const before = start === null ? null : [start[at]!];
@@ -104,7 +108,7 @@ export class GnmtDecoder extends GnmtStack {
     };
     const r = through(this.#attRnn, x, 0);
     const queries = swapped(this.#attention.queriesOf(r, pass));
-    const attended = this.#attention.attend(queries, memory, pass);
+    const attended = this.#attention.attend(queries, memory, batchPass);
     const context = swapped(attended.context);
     const output = this.#layers.reduce((input, layer, i) => {
       const both = this.#concats[i]!.combine([input, context], pass) as tf.Tensor3D;
@@ -114,7 +118,8 @@ export class GnmtDecoder extends GnmtStack {
         : (this.#residuals[i - 1]!.combine([result, input], pass) as tf.Tensor3D);
     }, r);
     const rows = tf.reshape<tf.Rank.R2>(swapped(output), [-1, this.args.units]);
-    const logits = this.#classifier.transform(rows, pass) as tf.Tensor2D;
+    const rowPass = atPositions(batchPass, () => flatRows(batchPass.positions!));
+    const logits = this.#classifier.transform(rows, rowPass) as tf.Tensor2D;
     return { logits, attention: attended.probabilities, states };
   }
 

@@ -4,6 +4,7 @@ import type { Pass } from "../quant/pass.ts";
 import { EltwiseAdd } from "./elementwise.ts";
 import { firstShape, lastWidth } from "./input-tensors.ts";
 import { QuantLSTM } from "./lstm.ts";
+import { atPositions, batchMajor, timeMajor } from "./positions.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 export interface GnmtStackArgs extends QuantLayerArgs {
@@ -82,7 +83,8 @@ export class GnmtEncoder extends GnmtStack {
    * @param lengths int32 [batch]; null: all real
    * @returns [batch, sourceTime, units] for use in products
    */
-  encode(x: tf.Tensor3D, lengths: tf.Tensor1D | null, pass: Pass): tf.Tensor3D {
+  encode(x: tf.Tensor3D, lengths: tf.Tensor1D | null, outerPass: Pass): tf.Tensor3D {
+    const pass = atPositions(outerPass, () => timeMajor(lengths, x.shape[0]));
     const output = this.#layers.reduce((input, layer, i) => {
       // Only the direction from the end has to know where the end is.
       const run = i === 0 ? { lengths } : {};
@@ -92,8 +94,9 @@ export class GnmtEncoder extends GnmtStack {
         ? outputs
         : (residual.combine([outputs, input], pass) as tf.Tensor3D);
     }, x);
-    const batchMajor = tf.transpose<tf.Tensor3D>(output, [1, 0, 2]);
-    return this.quantOperand(batchMajor, "output", pass) as tf.Tensor3D;
+    const memory = tf.transpose<tf.Tensor3D>(output, [1, 0, 2]);
+    const memoryPass = atPositions(outerPass, () => batchMajor(lengths, x.shape[0]));
+    return this.quantOperand(memory, "output", memoryPass) as tf.Tensor3D;
   }
 
   /** Records that rows of an encoder's result lie on the grid of {@link encode}. */

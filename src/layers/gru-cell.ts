@@ -5,6 +5,7 @@ import type { Pass } from "../quant/pass.ts";
 import type { QuantDense } from "./dense.ts";
 import { EltwiseAdd, EltwiseMult, type QuantActivation } from "./elementwise.ts";
 import { lastWidth } from "./input-tensors.ts";
+import { stepPasses } from "./positions.ts";
 import { valuesOf } from "./product.ts";
 import { type CellStates, RecurrentCell, type RecurrentCellArgs } from "./recurrent-cell.ts";
 
@@ -84,8 +85,9 @@ export class QuantGRUCell extends RecurrentCell {
     const [first] = (start ?? []) as (tf.Tensor2D | undefined)[];
     let hidden = first === undefined ? null : this.#addHidden.requantizeOperand(first, pass);
     const sums = this.#fcGateX.transformOperand(x, pass) as tf.Tensor3D;
-    const all = timeSteps(sums).map((part) => {
-      hidden = this.#step(part, hidden, pass);
+    const passes = stepPasses(pass, sums.shape[0]);
+    const all = timeSteps(sums).map((part, t) => {
+      hidden = this.#step(part, hidden, passes[t] ?? pass);
       return hidden;
     });
     const outputs = this.stackHidden(all, pass);
@@ -99,7 +101,7 @@ export class QuantGRUCell extends RecurrentCell {
    */
   #step(sums: tf.Tensor2D, hidden: tf.Tensor2D | null, pass: Pass): tf.Tensor2D {
     const values = hidden === null ? null : valuesOf(hidden, pass);
-    const recurrent = this.#recurrentParts(hidden, values, pass);
+    const recurrent = this.#recurrentParts(sums.shape[0], hidden, values, pass);
     const [gates, candidate] = this.#split(sums);
     const [r, z] = tf.split(this.#addGate.combine([gates, recurrent.gates], pass), 2, 1);
     const reset = this.#actR.combine([r!], pass) as tf.Tensor2D;
@@ -113,13 +115,14 @@ export class QuantGRUCell extends RecurrentCell {
   }
 
   #recurrentParts(
+    count: number,
     hidden: tf.Tensor2D | null,
     values: tf.Tensor2D | null,
     pass: Pass,
   ): RecurrentParts {
     const fc = this.#fcGateH;
     if (hidden === null || this.resetAfter) {
-      const all = hidden === null ? fc.ofZeros(pass) : fc.transformOperand(hidden, pass);
+      const all = hidden === null ? fc.ofZeros(count, pass) : fc.transformOperand(hidden, pass);
       const [gates, rest] = this.#split(all);
       return {
         gates,

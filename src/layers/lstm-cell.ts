@@ -13,6 +13,7 @@ import type { QuantDense } from "./dense.ts";
 import type { QuantActivation } from "./elementwise.ts";
 import { EltwiseAdd, EltwiseMult } from "./elementwise.ts";
 import { lastWidth } from "./input-tensors.ts";
+import { stepPasses } from "./positions.ts";
 import { RecurrentCell, type CellStates } from "./recurrent-cell.ts";
 
 /** States after a step; `hidden` for use in products. */
@@ -72,7 +73,7 @@ export class QuantLSTMCell extends RecurrentCell {
     const gates = this.#fcGateX.transformOperand(x, pass) as tf.Tensor3D;
     const { hidden, cells } =
       isWatched(pass) || this.policy.roundsEach || this.recurrentActivation !== "sigmoid"
-        ? this.#stepwise(gates, start, pass, (sums, cell) => this.#modular(sums, cell, pass))
+        ? this.#stepwise(gates, start, pass, (...args) => this.#modular(...args))
         : this.#whole(gates, start, wantsStates, pass);
     return { outputs: hidden, states: wantsStates ? [hidden, cells!] : [] };
   }
@@ -123,18 +124,20 @@ export class QuantLSTMCell extends RecurrentCell {
     gates: tf.Tensor3D,
     start: CellStates | null,
     pass: Pass,
-    finish: (sums: tf.Tensor2D, cell: tf.Tensor2D | null) => RealStates,
+    finish: (sums: tf.Tensor2D, cell: tf.Tensor2D | null, stepPass: Pass) => RealStates,
   ): LstmStates {
     const [first, firstCell] = (start ?? []) as (tf.Tensor2D | undefined)[];
     let hidden = first === undefined ? null : this.#multHidden.requantizeOperand(first, pass);
     let cell = firstCell === undefined ? null : this.#addCell.requantize(firstCell, pass);
-    const all = timeSteps(gates).map((part) => {
+    const passes = stepPasses(pass, gates.shape[0]);
+    const all = timeSteps(gates).map((part, t) => {
+      const stepPass = passes[t] ?? pass;
       const recurrent =
         hidden === null
-          ? this.#fcGateH.ofZeros(pass)
-          : this.#fcGateH.transformOperand(hidden, pass);
-      const sums = this.#eltwiseaddGate.combine([part, recurrent], pass) as tf.Tensor2D;
-      const states = finish(sums, cell);
+          ? this.#fcGateH.ofZeros(part.shape[0], stepPass)
+          : this.#fcGateH.transformOperand(hidden, stepPass);
+      const sums = this.#eltwiseaddGate.combine([part, recurrent], stepPass) as tf.Tensor2D;
+      const states = finish(sums, cell, stepPass);
       ({ hidden, cell } = states);
       return states;
     });

@@ -6,6 +6,7 @@ import type { Pass, TensorGrid } from "../quant/pass.ts";
 import { glorotUniform } from "./initial-weights.ts";
 import { asRows, firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
 import { linearProduct } from "./product.ts";
+import { reportOperation } from "./report.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
 export interface MultiHeadDenseArgs extends QuantLayerArgs {
@@ -65,7 +66,9 @@ export class MultiHeadDense extends QuantLayer {
 
   /** @param x [..., width] @returns [rows, parts·units] for use in products, not yet split */
   project(x: tf.Tensor, pass: Pass): tf.Tensor2D {
-    return this.quantOperand(this.#linear(x, pass), "output", pass) as tf.Tensor2D;
+    const rows = this.#linear(x, pass);
+    this.#report(x, rows, pass);
+    return this.quantOperand(rows, "output", pass) as tf.Tensor2D;
   }
 
   /** The grid of {@link project} results; null in float. */
@@ -76,7 +79,19 @@ export class MultiHeadDense extends QuantLayer {
   /** @param x [..., width] @returns [..., parts·units], quantized */
   transform(x: tf.Tensor, pass: Pass): tf.Tensor {
     const shape = [...x.shape.slice(0, -1), this.units * this.parts];
-    return this.quant(tf.reshape(this.#linear(x, pass), shape), "output", pass);
+    const rows = this.#linear(x, pass);
+    this.#report(x, rows, pass);
+    return this.quant(tf.reshape(rows, shape), "output", pass);
+  }
+
+  #report(x: tf.Tensor, rows: tf.Tensor2D, pass: Pass): void {
+    if (pass.onOperation === undefined) return;
+    const y = tf.reshape(rows, [...x.shape.slice(0, -1), rows.shape[1]]);
+    reportOperation(this.name, [x], y, pass);
+  }
+
+  protected override isReported(): boolean {
+    return true;
   }
 
   #linear(x: tf.Tensor, pass: Pass): tf.Tensor2D {

@@ -11,6 +11,7 @@ import { SeedSequence } from "../quant/seed-sequence.ts";
 import { QUANT_STRATEGIES } from "../quant/strategies.ts";
 import type { Initializer } from "./initial-weights.ts";
 import { cachedWeight, gridIn, keepIn, recordGrid } from "./pass-cache.ts";
+import { reportQuantized } from "./report.ts";
 
 type Layer = tf.layers.Layer;
 type HostLayerArgs = NonNullable<ConstructorParameters<typeof tf.layers.Layer>[0]>;
@@ -202,8 +203,9 @@ export abstract class QuantLayer extends tf.layers.Layer {
   /** x on the grid of an activation quantizer, as values; x itself in float. */
   protected quant(x: tf.Tensor, name: string, pass?: Pass): tf.Tensor {
     const quantizer = this.#activationQuantizer(name);
+    if (pass?.onOperation !== undefined) this.#report(x, name, pass);
     if (quantizer === null) return x;
-    pass?.observe?.(quantizer.path, x);
+    pass?.observe?.(quantizer.path, x, pass.positions ?? null);
     if (pass?.skipQuantization === true) return x;
     pass?.onCodes?.(quantizer.path, quantizer.codes(x));
     const values = quantizer.apply(x);
@@ -220,7 +222,8 @@ export abstract class QuantLayer extends tf.layers.Layer {
     if (quantizer === null || pass.products === "values" || pass.skipQuantization === true) {
       return this.quant(x, name, pass);
     }
-    pass.observe?.(quantizer.path, x);
+    if (pass.onOperation !== undefined) this.#report(x, name, pass);
+    pass.observe?.(quantizer.path, x, pass.positions ?? null);
     const codes = quantizer.codes(x);
     pass.onCodes?.(quantizer.path, codes);
     return this.markOperand(codes, name, pass);
@@ -240,6 +243,14 @@ export abstract class QuantLayer extends tf.layers.Layer {
     const quantizer = this.#activationQuantizer(name);
     if (quantizer === null || pass.skipQuantization === true) return null;
     return gridIn(pass, quantizer, { codes: pass.products === "codes" });
+  }
+
+  /**
+   * Whether the layer tells the pass' watcher itself of the operation that an activation quantizer
+   * follows; if not, of each the base class does.
+   */
+  protected isReported(quantizer: string): boolean {
+    return !this.#activationNames.has(quantizer);
   }
 
   /** Makes a layer's weights part of this one's: listed, saved, loaded and disposed with it. */
@@ -356,6 +367,10 @@ export abstract class QuantLayer extends tf.layers.Layer {
     });
     this.#quantizers.set(name, quantizer);
     return quantizer;
+  }
+
+  #report(x: tf.Tensor, name: string, pass: Pass): void {
+    if (!this.isReported(name)) reportQuantized(this.name, name, x, pass);
   }
 
   #activationQuantizer(name: string): Quantizer | null {

@@ -6,6 +6,7 @@ import type { Pass } from "../quant/pass.ts";
 import { dropoutIn } from "./dropout.ts";
 import { EltwiseAdd } from "./elementwise.ts";
 import { firstShape, lastWidth } from "./input-tensors.ts";
+import { atPositions, timeMajor } from "./positions.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 import type {
   CellStates,
@@ -139,8 +140,11 @@ export abstract class RecurrentStack extends QuantLayer {
   }
 
   /** @param x [time, batch, inputs] */
-  run(x: tf.Tensor3D, pass: Pass, options: RecurrentRun = {}): RecurrentResult {
+  run(x: tf.Tensor3D, runPass: Pass, options: RecurrentRun = {}): RecurrentResult {
     const { lengths = null, start = null, wantsStates = false } = options;
+    // Where a model has said what is real it knows more than the lengths, which may be left out.
+    const isKnown = runPass.positions != null;
+    const pass = isKnown ? runPass : atPositions(runPass, () => timeMajor(lengths, x.shape[0]));
     const starts = start === null ? null : [...start];
     const states: CellStates[] = [];
     const run = (cell: RecurrentCell, input: tf.Tensor3D, isFirst: boolean): tf.Tensor3D => {

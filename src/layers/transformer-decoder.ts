@@ -3,6 +3,7 @@ import type * as tf from "@tensorflow/tfjs";
 import type { Pass } from "../quant/pass.ts";
 import { CrossAttention, type PastBlocks, type SelfAttention } from "./attention.ts";
 import type { FeedForward } from "./feed-forward.ts";
+import { atPositions, batchMajor } from "./positions.ts";
 import type { PrePostWrapper } from "./pre-post-wrapper.ts";
 import type { CallArgs } from "./quant-layer.ts";
 import { TransformerStack } from "./transformer-encoder.ts";
@@ -72,8 +73,9 @@ export class TransformerDecoder extends TransformerStack {
     });
   }
 
-  /** What every layer keeps of the encoder's result. */
-  keepMemory(memory: tf.Tensor, pass: Pass): tf.Tensor3D[] {
+  /** What every layer keeps of the encoder's result. @param lengths int32 [batch]; null: all real */
+  keepMemory(memory: tf.Tensor, lengths: tf.Tensor1D | null, outerPass: Pass): tf.Tensor3D[] {
+    const pass = atPositions(outerPass, () => batchMajor(lengths, memory.shape[1]!));
     return this.#layers.map(({ crossAttention }) => crossAttention.layer.keepMemory(memory, pass));
   }
 
@@ -88,14 +90,22 @@ export class TransformerDecoder extends TransformerStack {
     x: tf.Tensor,
     memory: tf.Tensor,
     memoryLengths: tf.Tensor1D | null,
-    pass: Pass,
+    outerPass: Pass,
   ): tf.Tensor {
+    const targetLengths = outerPass.targetLengths ?? null;
+    const pass = atPositions(outerPass, () => batchMajor(targetLengths, x.shape[1]!));
+    const memoryPass = atPositions(outerPass, () => batchMajor(memoryLengths, memory.shape[1]!));
     const visibility = { keyLengths: null, causal: true };
     let y = this.prepare(x, pass);
     for (const { selfAttention: self, crossAttention: cross, ffn } of this.#layers) {
       y = self.wrap(y, (z) => self.layer.attendToSelf(z, visibility, pass), pass);
       const attend = (z: tf.Tensor): tf.Tensor =>
-        cross.layer.attendToMemory(z, cross.layer.memorize(memory, pass), memoryLengths, pass);
+        cross.layer.attendToMemory(
+          z,
+          cross.layer.memorize(memory, memoryPass),
+          memoryLengths,
+          pass,
+        );
       y = cross.wrap(y, attend, pass);
       y = ffn.wrap(y, (z) => ffn.layer.transform(z, pass), pass);
     }

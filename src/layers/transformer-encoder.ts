@@ -7,6 +7,7 @@ import { dropoutIn } from "./dropout.ts";
 import { FeedForward } from "./feed-forward.ts";
 import { firstShape, onlyTensor } from "./input-tensors.ts";
 import { LayerNorm } from "./layer-norm.ts";
+import { atPositions, batchMajor } from "./positions.ts";
 import { PrePostWrapper } from "./pre-post-wrapper.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
@@ -140,7 +141,8 @@ export class TransformerEncoder extends TransformerStack {
    * @param lengths int32 [batch], or null where nothing is padding
    * @returns [batch, time, hiddenSize], for use in products
    */
-  encode(x: tf.Tensor, lengths: tf.Tensor1D | null, pass: Pass): tf.Tensor {
+  encode(x: tf.Tensor, lengths: tf.Tensor1D | null, outerPass: Pass): tf.Tensor {
+    const pass = atPositions(outerPass, () => batchMajor(lengths, x.shape[1]!));
     const visibility: Visibility = { keyLengths: lengths, causal: this.monotonic };
     let y = this.prepare(x, pass);
     for (const { attention, ffn } of this.#layers) {

@@ -5,6 +5,7 @@ import type { AttendedMemory } from "../layers/bahdanau-attention.ts";
 import { TokenEmbedding } from "../layers/embedding.ts";
 import { GnmtDecoder } from "../layers/gnmt-decoder.ts";
 import { GnmtEncoder } from "../layers/gnmt-encoder.ts";
+import { atPositions, batchMajor, timeMajor } from "../layers/positions.ts";
 import type { QuantLayer } from "../layers/quant-layer.ts";
 import type { CellStates } from "../layers/recurrent-cell.ts";
 import type { QuantConfig } from "../quant/config.ts";
@@ -69,7 +70,8 @@ export class Gnmt implements Seq2SeqModel {
     pass: Pass,
   ): tf.Tensor2D {
     const memory = this.#memorize(source, sourceLengths, pass);
-    return this.#decoder.decode(timeMajor(this.#target, targetInput, pass), memory, pass).logits;
+    const x = embedded(this.#target, targetInput, pass.targetLengths ?? null, pass);
+    return this.#decoder.decode(x, memory, pass).logits;
   }
 
   startState(source: tf.Tensor2D, sourceLengths: tf.Tensor1D, pass: Pass): DecodeState {
@@ -97,7 +99,7 @@ export class Gnmt implements Seq2SeqModel {
     try {
       const { tensors, rows } = state;
       const step = tf.tidy(() => {
-        const x = timeMajor(this.#target, tf.expandDims<tf.Tensor2D>(ids, 1), pass);
+        const x = embedded(this.#target, tf.expandDims<tf.Tensor2D>(ids, 1), null, pass);
         const memory = this.#memoryOf(state, pass);
         const run = { start: pairs(tensors["states"]!), wantsStates: true };
         const { logits, attention, states } = this.#decoder.decode(x, memory, pass, run);
@@ -136,8 +138,10 @@ export class Gnmt implements Seq2SeqModel {
   }
 
   #memorize(source: tf.Tensor2D, lengths: tf.Tensor1D, pass: Pass): AttendedMemory {
-    const values = this.#encoder.encode(timeMajor(this.#source, source, pass), lengths, pass);
-    return { values, keys: this.#decoder.keysOf(values, pass), lengths };
+    const x = embedded(this.#source, source, lengths, pass);
+    const values = this.#encoder.encode(x, lengths, pass);
+    const memoryPass = atPositions(pass, () => batchMajor(lengths, source.shape[1]));
+    return { values, keys: this.#decoder.keysOf(values, memoryPass), lengths };
   }
 
   /** The memory of each row of a state. */
@@ -179,8 +183,14 @@ function embeddings(
 }
 
 /** Vectors of tokens [batch, time] as [time, batch, width]. */
-function timeMajor(embedding: TokenEmbedding, ids: tf.Tensor2D, pass: Pass): tf.Tensor3D {
-  return embedding.embed(tf.transpose(ids), pass) as tf.Tensor3D;
+function embedded(
+  embedding: TokenEmbedding,
+  ids: tf.Tensor2D,
+  lengths: tf.Tensor1D | null,
+  pass: Pass,
+): tf.Tensor3D {
+  const seenPass = atPositions(pass, () => timeMajor(lengths, ids.shape[1]));
+  return embedding.embed(tf.transpose(ids), seenPass) as tf.Tensor3D;
 }
 
 /** h and c of each cell. */

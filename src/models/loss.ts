@@ -64,7 +64,8 @@ export function sequenceLoss(
 ): SequenceLoss {
   const { source, sourceLengths, targetInput, target, targetLengths } = batch;
   const [size, time] = target.shape;
-  const logits = model.logits(source, sourceLengths, targetInput, pass);
+  const seenPass = { ...pass, targetLengths };
+  const logits = model.logits(source, sourceLengths, targetInput, seenPass);
   const crossEntropy = per === "token" ? smoothedCrossEntropy : uniformlySmoothedCrossEntropy;
   const losses = crossEntropy(logits, tf.reshape(target, [size * time]), labelSmoothing);
   const isToken = tf.less(tf.range(0, time, 1, "int32"), tf.expandDims(targetLengths, 1));

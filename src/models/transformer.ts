@@ -4,6 +4,7 @@ import { asRows } from "../layers/input-tensors.ts";
 import type { QuantDense } from "../layers/dense.ts";
 import type { QuantLayer } from "../layers/quant-layer.ts";
 import type { DecoderCache, TransformerDecoder } from "../layers/transformer-decoder.ts";
+import { atPositions, batchMajor, flatRows } from "../layers/positions.ts";
 import type { TransformerEncoder } from "../layers/transformer-encoder.ts";
 import { BLOCK_STEPS } from "../ops/cell-blocks.ts";
 import type { QuantConfig } from "../quant/config.ts";
@@ -74,8 +75,11 @@ export class Transformer implements Seq2SeqModel {
     pass: Pass,
   ): tf.Tensor2D {
     const memory = this.#encode(source, sourceLengths, pass);
-    const x = embed(this.#target, targetInput, 0, pass);
-    return this.#project(this.#decoder.decode(x, memory, sourceLengths, pass), pass);
+    const time = targetInput.shape[1];
+    const targetPass = atPositions(pass, () => batchMajor(pass.targetLengths ?? null, time));
+    const x = embed(this.#target, targetInput, 0, targetPass);
+    const output = this.#decoder.decode(x, memory, sourceLengths, pass);
+    return this.#project(output, targetPass);
   }
 
   startState(source: tf.Tensor2D, sourceLengths: tf.Tensor1D, pass: Pass): DecodeState {
@@ -83,7 +87,7 @@ export class Transformer implements Seq2SeqModel {
       const memory = this.#encode(source, sourceLengths, pass);
       return {
         lengths: [tf.clone(sourceLengths)],
-        memory: this.#decoder.keepMemory(memory, pass),
+        memory: this.#decoder.keepMemory(memory, sourceLengths, pass),
       };
     });
     keepAll(Object.values(tensors).flat());
@@ -134,12 +138,16 @@ export class Transformer implements Seq2SeqModel {
   }
 
   #encode(source: tf.Tensor2D, sourceLengths: tf.Tensor1D, pass: Pass): tf.Tensor {
-    const x = embed(this.#source, source, 0, pass);
+    const sourcePass = atPositions(pass, () => batchMajor(sourceLengths, source.shape[1]));
+    const x = embed(this.#source, source, 0, sourcePass);
     return this.#encoder.encode(x, sourceLengths, pass);
   }
 
   /** @param x [..., hiddenSize], the decoder's result @returns [rows, targetVocab] */
-  #project(x: tf.Tensor, pass: Pass): tf.Tensor2D {
+  #project(x: tf.Tensor, outerPass: Pass): tf.Tensor2D {
+    const { positions } = outerPass;
+    const isBatch = positions != null;
+    const pass = isBatch ? { ...outerPass, positions: flatRows(positions) } : outerPass;
     const rows = asRows(x, pass);
     if (this.#softmax !== null) return this.#softmax.transform(rows, pass) as tf.Tensor2D;
     return this.#target.embedding.logits(rows, pass);

@@ -30,16 +30,16 @@ export const KERNEL_NAMES = [
   "QatLstmCell",
   "QatLstmSequence",
   "QatLstmSequenceGrad",
-  "QatMagnitudeHistogram",
   "QatNarrowCodes",
   "QatPackCodes",
+  "QatSampleRanges",
   "QatSegmentSum",
   "QatSigmoid",
   "QatSplitHeads",
   "QatSquareSum",
   "QatTanh",
   "QatTopCandidates",
-  "QatValueRange",
+  "QatValueHistogram",
 ] as const;
 
 /** Name of one of our kernels. */

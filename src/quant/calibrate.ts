@@ -2,14 +2,11 @@
 import * as tf from "@tensorflow/tfjs";
 import { TrainingError } from "../errors.ts";
 import { clipName } from "./clip-name.ts";
-import {
-  countTensors,
-  MagnitudeHistogram,
-  type RangeMethod,
-  type SeenTensor,
-} from "./observers.ts";
-import { withPass, type Pass } from "./pass.ts";
+import { chooseClip, type RangeMethod } from "./observers.ts";
+import { withPass, type Pass, type Positions } from "./pass.ts";
 import type { Quantizer } from "./quantizers.ts";
+import { RunningStatistics } from "./running-statistics.ts";
+import { TensorWatch } from "./tensor-watch.ts";
 
 /** What calibration needs of a model. */
 export interface CalibratedModel {
@@ -58,15 +55,15 @@ export function calibrateClips(
       setWeightClip(clip, model.variables.get(path)!, quantizer);
       continue;
     }
-    const histogram = observed?.get(path);
-    if (histogram === undefined) {
+    const seen = observed?.get(path);
+    if (seen === undefined) {
       throw new TrainingError(
         `calibration, "${path}": expected values in every pass, received none. ` +
           `Give at least one batch of training text.`,
       );
     }
     tf.tidy(() => {
-      clip.assign(tf.scalar(histogram.clip(method, { kind, bits, rounding: spec.rounding })));
+      clip.assign(tf.scalar(chooseClip(seen, method, { kind, bits, rounding: spec.rounding })));
     });
   }
   return open.map(({ path }) => clipName(path));
@@ -75,27 +72,29 @@ export function calibrateClips(
 function observe(
   quantizers: readonly Quantizer[],
   forwardPasses: Iterable<(pass: Pass) => void>,
-): Map<string, MagnitudeHistogram> {
-  const kinds = new Map(quantizers.map(({ path, kind }) => [path, kind]));
-  const histograms = new Map<string, MagnitudeHistogram>();
-  for (const forward of forwardPasses) {
-    const seen: SeenTensor[] = [];
-    const observe = (path: string, x: tf.Tensor): void => {
-      const kind = kinds.get(path);
-      if (kind === undefined) return;
-      const histogram = histograms.get(path) ?? new MagnitudeHistogram();
-      histograms.set(path, histogram);
-      seen.push({ x, kind, histogram, where: path });
-    };
-    withPass({ skipQuantization: true, observe }, (pass) => {
-      tf.tidy(() => {
-        forward(pass);
-        // All at once, while the pass' tensors are there: reading one by one would wait for each.
-        countTensors(seen);
+): Map<string, RunningStatistics> {
+  const wanted = new Set(quantizers.map(({ path }) => path));
+  const seen = new Map<string, RunningStatistics>();
+  const watch = new TensorWatch();
+  const observe = (path: string, x: tf.Tensor, positions: Positions | null): void => {
+    if (!wanted.has(path)) return;
+    const statistics = seen.get(path) ?? new RunningStatistics();
+    seen.set(path, statistics);
+    watch.see(x, positions, statistics, path);
+  };
+  try {
+    for (const forward of forwardPasses) {
+      withPass({ skipQuantization: true, observe }, (pass) => {
+        tf.tidy(() => {
+          forward(pass);
+        });
+        watch.flush();
       });
-    });
+    }
+  } finally {
+    watch.discard();
   }
-  return histograms;
+  return seen;
 }
 
 function setWeightClip(clip: tf.Variable, weight: tf.Variable, { axis, path }: Quantizer): void {

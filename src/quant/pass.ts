@@ -103,8 +103,11 @@ export interface Pass {
   readonly grids: WeakMap<object, TensorGrid>;
   /** Which positions are real where layers run now; null: all, or nobody asks. */
   readonly positions?: Positions | null | undefined;
-  /** Sees each activation just before it is quantized: calibration. */
-  readonly observe?: ((quantizer: string, x: tf.Tensor) => void) | undefined;
+  /** int32 [batch]: how many target positions of a teacher-forced batch are real; null: all. */
+  readonly targetLengths?: tf.Tensor1D | null | undefined;
+  /** Sees each activation just before it is quantized, and which of it is real: calibration. */
+  readonly observe?:
+    ((quantizer: string, x: tf.Tensor, positions: Positions | null) => void) | undefined;
   /** Sees the inputs and the result of each operation: statistics. */
   readonly onOperation?: ((record: OperationRecord) => void) | undefined;
   /** True leaves weights and activations float, while `observe` collects ranges. */
@@ -140,6 +143,11 @@ export function createPass(options: PassOptions = {}): Pass {
 export function isWatched(pass: Pass): boolean {
   const watcher = pass.observe ?? pass.onCodes ?? pass.onProduct ?? pass.onOperation;
   return watcher !== undefined || pass.skipQuantization === true;
+}
+
+/** Whether somebody asks which positions are real. */
+export function asksPositions(pass: Pass): boolean {
+  return (pass.observe ?? pass.onOperation ?? pass.onProduct) !== undefined;
 }
 
 /** The same pass for what its watchers have seen before. */

@@ -49,7 +49,7 @@ export type ModelStatistics = ReadonlyMap<string, OperationStatistics>;
  */
 export function statisticsOf(statistics: ModelStatistics, path: string): TensorStatistics | null {
   const [, operation, side] = /^(.*)\/(input|output)$/.exec(path) ?? [null, path, "output"];
-  const found = statistics.get(operation!) ?? null;
+  const found = statistics.get(operation) ?? null;
   const of = side === "input" ? found?.inputs.get(0) : found?.output;
   return of ?? (side === "output" ? (statistics.get(path)?.output ?? null) : null);
 }

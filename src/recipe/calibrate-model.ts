@@ -33,8 +33,8 @@ function* teacherForcedPasses(
   try {
     for (const [i, batch] of batches.entries()) {
       yield (pass) => {
-        const { source, sourceLengths, targetInput } = batchTensors(batch);
-        model.logits(source, sourceLengths, targetInput, pass);
+        const { source, sourceLengths, targetInput, targetLengths } = batchTensors(batch);
+        model.logits(source, sourceLengths, targetInput, { ...pass, targetLengths });
       };
       progress.update(i + 1, batches.length);
     }

@@ -107,7 +107,6 @@ describe.each([false, true])("compiled kernels, special values: %s", (special) =
       expectSame("QatAdam", { value: x, gradient, m, v, rate }, adam);
       expectSame("QatColumnSum", { x });
       expectSame("QatSquareSum", { x });
-      expectSame("QatValueRange", { x });
       const ids = integers([7], Math.max(rows, 1), 5);
       const numbers = integers([rows], 3, 6);
       if (rows > 0) expectSame("QatEmbeddingLookup", { table: x, ids });
@@ -138,12 +137,15 @@ it("the exponential of many values", () => {
   expectSame("QatAttentionSoftmax", { scores }, { causal: false });
 });
 
-it("the histogram of magnitudes", () => {
+it("ranges of samples and histograms", () => {
   for (const [rows, width] of SIZES) {
     const x = floats([rows, width], 1, false, 2);
-    for (const positive of [false, true]) {
-      for (const cell of [0, 0.1, 1e-30]) {
-        expectSame("QatMagnitudeHistogram", { x }, { cells: 17, width: cell, positive });
+    const mask = { shape: [rows], values: Float32Array.from({ length: rows }, (_, i) => i % 3) };
+    for (const inputs of [{ x }, { x, mask }]) {
+      expectSame("QatSampleRanges", inputs, { samples: 1 });
+      if (rows > 0) expectSame("QatSampleRanges", inputs, { samples: rows });
+      for (const cell of [0, 2 ** -3, 2 ** -100]) {
+        expectSame("QatValueHistogram", inputs, { cells: 18, width: cell, center: 0.3 });
       }
     }
   }

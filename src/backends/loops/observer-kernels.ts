@@ -1,33 +1,29 @@
-/** Range and histogram of a tensor's values, as calibration sees them. */
-import type { LoopKernel } from "../loop-kernel.ts";
+/** What statistics ask of a tensor: `core/observe.ts` over a backend's memory. */
+import { sampleRanges, valueHistogram } from "../../core/observe.ts";
+import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
 
-/** x → smallest and largest value. */
-export const valueRangeKernel: LoopKernel = {
-  name: "QatValueRange",
-  outputShapes: () => [[2]],
+/** x, mask? [rows] → minima, maxima, mean. */
+export const sampleRangesKernel: LoopKernel = {
+  name: "QatSampleRanges",
+  outputShapes: (_shapes, attributes) => [[2 * (attributes.samples as number) + 2]],
   run(call) {
-    let [least, most] = [Infinity, -Infinity];
-    // Math.min and Math.max keep NaN.
-    for (const value of call.floats("x")) {
-      least = Math.min(least, value);
-      most = Math.max(most, value);
-    }
-    call.out[0]!.set([least, most]);
+    const { samples } = call.attributes as { samples: number };
+    sampleRanges(call.floats("x"), { samples, mask: maskOf(call) }, call.out[0]!);
   },
 };
 
-/** x → number of values in each cell of magnitude. */
-export const magnitudeHistogramKernel: LoopKernel = {
-  name: "QatMagnitudeHistogram",
-  outputTypes: ["int32"],
-  outputShapes: (_shapes, attributes) => [[attributes.cells as number]],
+/** x, mask? [rows] → counts [cells], squares [2]. */
+export const valueHistogramKernel: LoopKernel = {
+  name: "QatValueHistogram",
+  outputTypes: ["int32", "float32"],
+  outputShapes: (_shapes, attributes) => [[attributes.cells as number], [2]],
   run(call) {
-    const { cells, width } = call.attributes as { cells: number; width: number };
-    const magnitude = call.attributes.positive === true ? (v: number) => Math.max(v, 0) : Math.abs;
-    const counts = call.intOut.fill(0);
-    for (const value of call.floats("x")) {
-      const cell = width === 0 ? 0 : Math.floor(magnitude(value) / width);
-      counts[Math.min(cell, cells - 1)]!++;
-    }
+    const spec = call.attributes as { cells: number; width: number; center: number };
+    const out = { counts: call.intOut, squares: call.out[0]! };
+    valueHistogram(call.floats("x"), maskOf(call), spec, out);
   },
 };
+
+function maskOf(call: KernelCall): Float32Array | null {
+  return call.has("mask") ? call.floats("mask") : null;
+}

@@ -17,7 +17,7 @@ import { lstmSequenceGradKernel } from "./kernels/lstm-gradient.ts";
 import { lstmCellKernel, lstmSequenceKernel } from "./kernels/lstm-sequence.ts";
 import { layerNormGradKernel, layerNormKernel } from "./kernels/layer-norm.ts";
 import { columnSumKernel, fusedProductKernel, linearKernel } from "./kernels/linear.ts";
-import { magnitudeHistogramKernel, valueRangeKernel } from "./kernels/observers.ts";
+import { sampleRangesKernel, valueHistogramKernel } from "./kernels/observers.ts";
 import { adamKernel, squareSumKernel } from "./kernels/optimizer.ts";
 import {
   attentionSoftmaxGradKernel,
@@ -55,12 +55,12 @@ const NATIVE_KERNELS: readonly NativeKernel[] = [
   lstmCellKernel,
   lstmSequenceKernel,
   lstmSequenceGradKernel,
-  magnitudeHistogramKernel,
+  sampleRangesKernel,
   segmentSumKernel,
   splitHeadsKernel,
   squareSumKernel,
   topCandidatesKernel,
-  valueRangeKernel,
+  valueHistogramKernel,
 ];
 
 /**

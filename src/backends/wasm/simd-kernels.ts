@@ -13,7 +13,7 @@ import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
 import { linear } from "./simd/linear.ts";
 import { lstmCell, lstmSequence, lstmSequenceGrad } from "./simd/lstm.ts";
-import { magnitudeHistogram, valueRange } from "./simd/observers.ts";
+import { sampleRanges, valueHistogram } from "./simd/observers.ts";
 import {
   attentionSoftmax,
   attentionSoftmaxGrad,
@@ -48,15 +48,15 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatLstmCell: lstmCell,
   QatLstmSequence: lstmSequence,
   QatLstmSequenceGrad: lstmSequenceGrad,
-  QatMagnitudeHistogram: magnitudeHistogram,
   QatNarrowCodes: narrowCodes,
   QatPackCodes: packCodes,
+  QatSampleRanges: sampleRanges,
   QatSegmentSum: segmentSum,
   QatSigmoid: sigmoid,
   QatSplitHeads: splitHeads,
   QatSquareSum: squareSum,
   QatTanh: tanh,
   QatTopCandidates: topCandidates,
-  QatValueRange: valueRange,
+  QatValueHistogram: valueHistogram,
   UnsortedSegmentSum: segmentSum,
 };

@@ -30,12 +30,12 @@ const SIMD_FUNCTIONS = [
   "lstmCell",
   "lstmSequence",
   "lstmSequenceGrad",
-  "magnitudeHistogram",
   "narrowCodes",
   "packCodes",
   "packRight",
   "packedBytes",
   "packedCodeBytes",
+  "sampleRanges",
   "segmentSum",
   "sigmoid",
   "softmaxGrad",
@@ -43,7 +43,7 @@ const SIMD_FUNCTIONS = [
   "squareSum",
   "tanh",
   "topCandidates",
-  "valueRange",
+  "valueHistogram",
 ] as const;
 
 /** Compiled functions by name; addresses are in bytes. Parameters: see assembly/. */
