@@ -160,15 +160,20 @@ class MomentSums {
  * @throws {ShapeError} if the mask does not cover the rows
  */
 function rowMask({ mask }: Positions, rows: number, product: string): tf.Tensor2D {
+  const first = mask.shape.indexOf(1);
+  const last = mask.shape.lastIndexOf(1);
+  if (mask.size === rows || first === -1) return columnOf(mask, rows, product);
+  // Axes of size 1 stand for every position: of how many, the rows tell.
+  const before = mask.shape.slice(0, first).reduce((size, d) => size * d, 1);
+  const after = mask.shape.slice(last + 1).reduce((size, d) => size * d, 1);
+  const parts = tf.reshape<tf.Rank.R3>(mask, [before, -1, after]);
+  return columnOf(tf.tile(parts, [1, Math.floor(rows / mask.size), 1]), rows, product);
+}
+
+function columnOf(mask: tf.Tensor, rows: number, product: string): tf.Tensor2D {
   if (mask.size === rows) return tf.reshape(mask, [rows, 1]);
-  const repeated = rows / mask.size;
-  const open = mask.shape.filter((size) => size === 1).length;
-  if (!Number.isInteger(repeated) || open !== 1) {
-    throw new ShapeError(
-      `${product}: expected positions of ${rows} rows, received a mask of shape ` +
-        `[${mask.shape.join(", ")}]. Give one value for each row.`,
-    );
-  }
-  const shape = mask.shape.map((size) => (size === 1 ? repeated : 1));
-  return tf.reshape(tf.tile(mask, shape), [rows, 1]);
+  throw new ShapeError(
+    `${product}: expected positions of ${rows} rows, received a mask of shape ` +
+      `[${mask.shape.join(", ")}]. Give one value for each row.`,
+  );
 }

@@ -35,7 +35,7 @@ function dense(): QuantDense {
 describeBackends("collectMoments", () => {
   it.each(["quantized", "float"] as const)("are those of %s inputs over all batches", (inputs) => {
     const layer = dense();
-    const batches = [3, 5].map((rows, i) => normalTensor([rows, 4], 7 + i) as tf.Tensor2D);
+    const batches = [3, 5].map((rows, i) => normalTensor<tf.Rank.R2>([rows, 4], 7 + i));
     const passes = batches.map((x) => (pass: Pass) => void layer.transform(x, pass));
     const moments = collectMoments(modelOf(layer), passes, { inputs });
     const seen = moments.byWeight.get("dense/kernel")!;
@@ -54,17 +54,18 @@ describeBackends("collectMoments", () => {
   it.each([
     ["one value for each row", [2, 3], [1, 1, 0, 1, 0, 0]],
     ["an axis that stands for every position", [2, 1], [1, 0]],
+    ["all real", [1, 1], [1]],
   ])("leaves padding out, %s", (_, shape, mask) => {
     const layer = dense();
-    const x = normalTensor([6, 4], 3) as tf.Tensor2D;
+    const x = normalTensor<tf.Rank.R2>([6, 4], 3);
     const pass = (run: Pass): void => {
       const positions: Positions = { mask: tf.tensor(mask, shape), sampleAxes: 1 };
       layer.transform(x, { ...run, positions });
     };
     const seen = collectMoments(modelOf(layer), [pass], { inputs: "float" }).byWeight;
     const { rows, mean, second } = seen.get("dense/kernel")!;
-    const wide = mask.length === 6 ? mask : mask.flatMap((real) => [real, real, real]);
-    const real = (x.arraySync() as number[][]).filter((_row, i) => wide[i] === 1);
+    const wide = mask.flatMap((real) => new Array<number>(6 / mask.length).fill(real));
+    const real = x.arraySync().filter((_row, i) => wide[i] === 1);
     const plain = plainMoments(real);
     expect(rows).toBe(real.length);
     expectClose(mean, plain.mean, 1e-6);
@@ -75,12 +76,12 @@ describeBackends("collectMoments", () => {
 
   it("keep the mean alone beyond the limit", () => {
     const layer = dense();
-    const x = normalTensor([5, 4], 3) as tf.Tensor2D;
+    const x = normalTensor<tf.Rank.R2>([5, 4], 3);
     const passes = [(pass: Pass) => void layer.transform(x, pass)];
     const options = { inputs: "float", maxInputs: 3 } as const;
     const seen = collectMoments(modelOf(layer), passes, options).byWeight.get("dense/kernel")!;
     expect(seen.second).toBeNull();
-    expectClose(seen.mean, plainMoments(x.arraySync() as number[][]).mean, 1e-6);
+    expectClose(seen.mean, plainMoments(x.arraySync()).mean, 1e-6);
     x.dispose();
     layer.dispose();
   });
@@ -112,7 +113,7 @@ describe("collectMoments of models", () => {
       quantConfig: resolveQuantConfig({ quant_act_clip_max: 2 }),
     });
     layer.build([null, null, 4]);
-    const x = normalTensor([3, 2, 4], 3) as tf.Tensor3D;
+    const x = normalTensor<tf.Rank.R3>([3, 2, 4], 3);
     const run = (pass: Pass): void => void layer.run(x, pass);
     const { byWeight, inParts } = collectMoments(modelOf(layer), [run]);
     expect([...byWeight.keys()]).toEqual(["gru/cells/0/fc_gate_x/kernel"]);

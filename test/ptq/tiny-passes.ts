@@ -15,8 +15,8 @@ export function tinyPasses(model: Seq2SeqModel, batches = 2): ((pass: Pass) => v
     const ids = { start: TINY_SPECIAL.bos, eos: TINY_SPECIAL.eos };
     const batch = makeBatch(examples, Int32Array.from(examples.keys()), ids);
     return (pass: Pass): void => {
-      const { source, sourceLengths, targetInput } = batchTensors(batch);
-      model.logits(source, sourceLengths, targetInput, pass);
+      const { source, sourceLengths, targetInput, targetLengths } = batchTensors(batch);
+      model.logits(source, sourceLengths, targetInput, { ...pass, targetLengths });
     };
   });
 }
