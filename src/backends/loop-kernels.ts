@@ -1,5 +1,6 @@
 /** All loop kernels. */
 import { additiveScoresGradKernel, additiveScoresKernel } from "./loops/additive-scores-kernels.ts";
+import { affineQuantCodesKernel, affineQuantKernel } from "./loops/affine-quant-kernels.ts";
 import {
   attentionSoftmaxGradKernel,
   attentionSoftmaxKernel,
@@ -25,6 +26,7 @@ import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
 import { layerNormGradKernel, layerNormKernel } from "./loops/layer-norm-kernels.ts";
 import { columnSumKernel, linearKernel } from "./loops/linear-kernels.ts";
 import {
+  affineLstmCellKernel,
   lstmCellKernel,
   lstmSequenceGradKernel,
   lstmSequenceKernel,
@@ -39,6 +41,9 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   adamKernel,
   additiveScoresKernel,
   additiveScoresGradKernel,
+  affineLstmCellKernel,
+  affineQuantKernel,
+  affineQuantCodesKernel,
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
   cachedAttentionKernel,

@@ -1,6 +1,7 @@
 /** An LSTM in float32 with quantizers inside and a fixed order of operations: plain loops. */
 import { ShapeError } from "../errors.ts";
 import { codeOf, type Grid, gridOf, onGrid } from "./affine.ts";
+import { gridOfZeroPoint } from "./range-grid.ts";
 import { floatProduct } from "./float-product.ts";
 import { sigmoid32, tanh32 } from "./gate-activations.ts";
 import type { Rounding } from "./qtype.ts";
@@ -29,6 +30,21 @@ export function lstmGrids(
   rounding: Rounding,
 ): LstmGridList {
   return bits.map((b, place) => (b === 0 ? null : gridOf("act", b, clips[place]!, rounding)));
+}
+
+/**
+ * The grids of observed ranges in the order of {@link LstmGridList}: as those of `range-grid.ts`.
+ * @param stored smallest and largest stored codes; null leaves a place in float
+ */
+export function affineLstmGrids(
+  scales: ArrayLike<number>,
+  zeroPoints: ArrayLike<number>,
+  stored: readonly ({ readonly qmin: number; readonly qmax: number } | null)[],
+): LstmGridList {
+  return stored.map((codes, place) => {
+    if (codes === null) return null;
+    return gridOfZeroPoint(codes, scales[place]!, zeroPoints[place]!);
+  });
 }
 
 /** What one step is given. */

@@ -24,6 +24,18 @@ export type QuantKind = "weight" | "act" | "relu" | "softmax";
  */
 export type Rounding = "half_even" | "half_up";
 
+/**
+ * Which codes a range is spread over. `symmetric`: −t … t−1 around an exact zero, scale c/(t−1);
+ * `symmetric_restricted`: −(t−1) … t−1; `asymmetric_signed` and `asymmetric_unsigned`: −t … t−1 and
+ * 0 … 2t−1 with a zero point, for ranges that are not centred. t = 2^(bits−1).
+ */
+export const QUANT_MODES = [
+  ...(["symmetric", "symmetric_restricted"] as const),
+  ...(["asymmetric_signed", "asymmetric_unsigned"] as const),
+] as const;
+/** One of {@link QUANT_MODES}. */
+export type QuantMode = (typeof QUANT_MODES)[number];
+
 /** A range of integer codes, both ends included. */
 export interface QType {
   /** 2 to 16. */

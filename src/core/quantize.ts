@@ -171,11 +171,14 @@ function roundRowsHalfEven(x: Float32Array, out: Float32Array, job: Job): void {
   const { outer, channels } = job.layout;
   const scales = Float32Array.from(job.grids, (grid) => grid.scale);
   const steps = job.dequantize ? scales : new Float32Array(channels).fill(1);
-  const { qmin, qmax } = job.grids[0]!;
+  const qmins = Float32Array.from(job.grids, (grid) => grid.qmin);
+  const qmaxs = Float32Array.from(job.grids, (grid) => grid.qmax);
   const shift = SHIFT;
   for (let o = 0, i = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++, i++) {
       const q = Math.fround(x[i]! / scales[c]!) + shift - shift;
+      const qmin = qmins[c]!;
+      const qmax = qmaxs[c]!;
       out[i] = (q < qmin ? qmin : q > qmax ? qmax : q) * steps[c]!;
     }
   }

@@ -1,14 +1,22 @@
 /** Puts an int8 export back into a TensorFlow.js model, with the same codes and scales. */
 import * as tf from "@tensorflow/tfjs";
+import { channelLayout } from "../core/quantize.ts";
 import { CheckpointError } from "../errors.ts";
-import type { Int8Model, Int8Weight } from "../formats/int8-model.ts";
+import { centredCodes, type Int8Model, type Int8Weight } from "../formats/int8-model.ts";
+import type {
+  DynamicActivationRecord,
+  QuantizedActivationRecord,
+  QuantizedWeightRecord,
+} from "../formats/quantization-json.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
-import { clipName } from "../quant/clip-name.ts";
-import type { Quantizer } from "../quant/quantizers.ts";
+import { AffineQuantizer } from "../quant/affine-quantizer.ts";
+import { clipName, scaleName, zeroPointName } from "../quant/clip-name.ts";
+import { DynamicQuantizer } from "../quant/dynamic-quantizer.ts";
+import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 
 /**
  * Assigns an export to a model that was built with the same parameters and quantization: weights
- * are fround(code · scale), clips the trained ones, so quantizing them again gives the export's
+ * are fround((code − zero point) · scale), ranges the export's, so quantizing them again gives its
  * codes and scales to the bit; that is checked.
  * @throws {CheckpointError} if parameters, names, shapes, grids, codes or scales differ
  */
@@ -20,19 +28,18 @@ export function assignInt8(model: Seq2SeqModel, int8: Int8Model): void {
   for (const [name, tensor] of int8.floats) values.set(name, tensor.data);
   for (const [name, weight] of int8.weights) values.set(name, dequantizedValues(weight));
   for (const quantizer of quantizersOf(model)) {
-    const clip = recordedClip(quantizer, int8);
-    if (clip !== null) values.set(clipName(quantizer.path), clip);
+    for (const [name, data] of recordedRange(quantizer, int8)) values.set(name, data);
   }
   assignAll(model, values);
   checkCodes(model, int8);
 }
 
-/** fround(code · scale), row-major. */
-function dequantizedValues({ codes, shape, scale, record }: Int8Weight): Float32Array {
+/** fround((code − zero point) · scale), row-major. */
+function dequantizedValues(weight: Int8Weight): Float32Array {
+  const { scale } = weight;
+  const codes = centredCodes(weight);
   const values = new Float32Array(codes.length);
-  const { axis } = record;
-  const inner = axis === null ? 1 : shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const channels = axis === null ? 1 : shape[axis]!;
+  const { channels, inner } = channelLayout(weight.shape, weight.record.axis);
   for (let i = 0; i < codes.length; i++) {
     values[i] = codes[i]! * scale[Math.floor(i / inner) % channels]!;
   }
@@ -60,31 +67,64 @@ function checkModel(model: Seq2SeqModel, { record }: Int8Model): void {
 
 function checkActivations(model: Seq2SeqModel, { record }: Int8Model): void {
   const known = new Set(quantizersOf(model).map(({ path }) => path));
-  const surplus = Object.keys(record.activations).find((path) => !known.has(path));
+  const recorded = { ...record.activations, ...record.dynamic_activations };
+  const surplus = Object.keys(recorded).find((path) => !known.has(path));
   if (surplus !== undefined) throw mismatch(surplus, "the quantizer", "none");
 }
 
 function checkRounding(model: Seq2SeqModel, { record }: Int8Model): void {
-  const rounding = model.layers()[0]?.quantConfig?.rounding ?? "none (float)";
+  const config = model.layers()[0]?.quantConfig;
+  const rounding = config?.rounding ?? "none (float)";
   if (rounding !== record.rounding) throw mismatch("rounding", record.rounding, rounding);
+  const compat = config?.compat ?? "none";
+  const placement = compat === "neurst" ? "none" : compat;
+  if (placement !== record.placement) throw mismatch("placement", record.placement, placement);
 }
 
-/** The clip that the export records for a quantizer of the model; null for the softmax kind. */
-function recordedClip(quantizer: Quantizer, { record }: Int8Model): Float32Array | null {
-  const { path, kind, bits, axis } = quantizer;
-  const known = kind === "weight" ? record.weights[path] : record.activations[path];
+/** The variables of a quantizer's range as the export records them; none where it is constant or live. */
+function recordedRange(quantizer: Quantizer, int8: Int8Model): [string, Float32Array][] {
+  const { record } = int8;
+  const { path, kind } = quantizer;
+  const all = { ...record.weights, ...record.activations, ...record.dynamic_activations };
+  const known = all[path];
   if (known === undefined) throw mismatch(path, "no quantizer", kind);
-  const knownKind = "kind" in known ? known.kind : "weight";
-  const knownAxis = "axis" in known ? known.axis : null;
-  if (knownKind !== kind || known.bits !== bits || knownAxis !== axis) {
-    throw mismatch(
-      path,
-      `${knownKind}, ${known.bits} bits, channel axis ${knownAxis ?? "none"}`,
-      `${kind}, ${bits} bits, channel axis ${axis ?? "none"}`,
-    );
+  const own = describeQuantizer(quantizer);
+  const recorded = describeRecord(known);
+  if (recorded !== own) throw mismatch(path, recorded, own);
+  if (quantizer instanceof AffineQuantizer) {
+    const weight = int8.weights.get(path);
+    const activation = record.activations[path];
+    return [
+      [scaleName(path), weight?.scale ?? Float32Array.of(activation!.scale)],
+      [zeroPointName(path), Float32Array.from(weight?.zeroPoint ?? [activation!.zero_point])],
+    ];
   }
-  if (known.clip_max === null) return null;
-  return Float32Array.from([known.clip_max].flat());
+  const clip = "clip_max" in known ? known.clip_max : null;
+  return clip === null ? [] : [[clipName(path), Float32Array.from([clip].flat())]];
+}
+
+type AnyRecord = QuantizedWeightRecord | QuantizedActivationRecord | DynamicActivationRecord;
+
+function describeRecord(record: AnyRecord): string {
+  const { bits, mode } = record;
+  const kind = "kind" in record ? record.kind : "weight";
+  if ("clip_method" in record) return `${kind}, ${bits} bits, ${mode}, live ranges`;
+  return described(kind, bits, mode, "axis" in record ? record.axis : null);
+}
+
+function describeQuantizer(quantizer: Quantizer): string {
+  const { kind, bits } = quantizer;
+  if (quantizer instanceof DynamicQuantizer) {
+    return `${kind}, ${bits} bits, ${quantizer.spec.mode}, live ranges`;
+  }
+  if (quantizer instanceof StaticQuantizer) {
+    return described(kind, bits, quantizer.mode, quantizer.axis);
+  }
+  return `${kind}, ${bits} bits`;
+}
+
+function described(kind: string, bits: number, mode: string, axis: number | null): string {
+  return `${kind}, ${bits} bits, ${mode}, channel axis ${axis ?? "none"}`;
 }
 
 function assignAll(model: Seq2SeqModel, values: ReadonlyMap<string, Float32Array>): void {
@@ -106,6 +146,7 @@ function assignAll(model: Seq2SeqModel, values: ReadonlyMap<string, Float32Array
 function checkCodes(model: Seq2SeqModel, int8: Int8Model): void {
   for (const layer of model.layers()) {
     for (const [name, quantizer] of layer.quantizers) {
+      if (!(quantizer instanceof StaticQuantizer)) continue;
       if (quantizer.kind !== "weight") {
         const range = quantizer.range().scale[0]!;
         const recorded = int8.record.activations[quantizer.path]!.scale;
@@ -117,7 +158,7 @@ function checkCodes(model: Seq2SeqModel, int8: Int8Model): void {
       if (view.shape.join() !== shape.join()) {
         throw mismatch(quantizer.path, `shape [${shape.join(", ")}]`, `[${view.shape.join(", ")}]`);
       }
-      const at = view.codes.findIndex((code, i) => code !== codes[i]);
+      const at = Array.from(view.codes).findIndex((code, i) => code !== codes[i]);
       if (at >= 0) {
         throw mismatch(`${quantizer.path}, element ${at}`, `${codes[at]!}`, `${view.codes[at]!}`);
       }

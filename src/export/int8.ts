@@ -1,10 +1,11 @@
 /** A trained model as the content of an int8 export: codes, scales, float tensors and ranges. */
 import { createHash } from "node:crypto";
 import type * as tf from "@tensorflow/tfjs";
-import { qtypeOf } from "../core/qtype.ts";
 import { ExportError } from "../errors.ts";
 import type { JsonValue } from "../formats/json.ts";
+import { hasZeroPoint } from "../formats/int8-model.ts";
 import {
+  type DynamicActivationRecord,
   formatQuantizationJson,
   type QuantizationRecord,
   type QuantizedActivationRecord,
@@ -14,8 +15,9 @@ import { type SafeTensor, writeSafetensors } from "../formats/safetensors.ts";
 import type { QuantizedWeightView, QuantLayer } from "../layers/quant-layer.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
-import { clipName } from "../quant/clip-name.ts";
-import type { Quantizer } from "../quant/quantizers.ts";
+import { clipName, isRangeName, scaleName, zeroPointName } from "../quant/clip-name.ts";
+import { DynamicQuantizer } from "../quant/dynamic-quantizer.ts";
+import { StaticQuantizer } from "../quant/quantizers.ts";
 
 /** What an export needs beside the model. */
 export interface Int8ExportOptions {
@@ -48,11 +50,18 @@ export function exportInt8(model: Seq2SeqModel, options: Int8ExportOptions): Int
   const parts = new ExportParts(model);
   for (const layer of model.layers()) parts.addLayer(layer);
   parts.addFloats();
+  if (parts.weights.size + parts.activations.size + parts.dynamic.size === 0) {
+    throw new ExportError(
+      `int8 export: expected a quantized weight or activation, received a ${model.className} whose ` +
+        `overrides keep everything in float. Change quant_float_bits or the overrides.`,
+    );
+  }
   const tensors = writeSafetensors(parts.tensors);
   const record: QuantizationRecord = {
     format: "tfjs-qat-int8",
     version: 1,
     rounding: config.rounding,
+    placement: config.compat === "neurst" ? "none" : config.compat,
     tensors_sha256: sha256(tensors),
     model: {
       class: model.className,
@@ -67,6 +76,7 @@ export function exportInt8(model: Seq2SeqModel, options: Int8ExportOptions): Int
     },
     weights: Object.fromEntries(parts.weights),
     activations: Object.fromEntries(parts.activations),
+    dynamic_activations: Object.fromEntries(parts.dynamic),
   };
   return { tensors, quantization: formatQuantizationJson(record), record };
 }
@@ -81,7 +91,7 @@ class ExportParts {
   readonly tensors = new Map<string, SafeTensor>();
   readonly weights = new Map<string, QuantizedWeightRecord>();
   readonly activations = new Map<string, QuantizedActivationRecord>();
-  readonly #clips = new Set<string>();
+  readonly dynamic = new Map<string, DynamicActivationRecord>();
   readonly #variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(model: Seq2SeqModel) {
@@ -90,43 +100,54 @@ class ExportParts {
 
   addLayer(layer: QuantLayer): void {
     for (const [name, quantizer] of layer.quantizers) {
-      const clip = clipName(quantizer.path);
-      this.#clips.add(clip);
-      if (quantizer.clip !== null) this.#floats(clip);
-      if (quantizer.kind === "weight") {
-        this.#floats(quantizer.path);
-        this.#addWeight(quantizer, layer.quantizedWeight(name));
+      const { path, kind } = quantizer;
+      if (quantizer instanceof DynamicQuantizer) {
+        this.dynamic.set(path, dynamicRecord(quantizer));
+      }
+      if (!(quantizer instanceof StaticQuantizer)) continue;
+      for (const range of rangeNames(path)) if (this.#variables.has(range)) this.#floats(range);
+      if (kind === "weight") {
+        this.#floats(path);
+        this.#addWeight(path, layer.quantizedWeight(name));
       } else {
-        this.activations.set(quantizer.path, activationRecord(quantizer));
+        this.activations.set(path, activationRecord(quantizer));
       }
     }
   }
 
-  /** All variables that are neither quantized weights nor clips, as they are. */
+  /** All variables that are neither quantized weights nor ranges, as they are. */
   addFloats(): void {
     for (const [name, variable] of this.#variables) {
-      if (this.weights.has(name) || this.#clips.has(name)) continue;
+      if (this.weights.has(name) || isRangeName(name)) continue;
       const data = this.#floats(name);
       this.tensors.set(name, { dtype: "F32", shape: variable.shape, data });
     }
   }
 
-  #addWeight(quantizer: Quantizer, view: QuantizedWeightView): void {
-    const { axis, bits, scale } = view;
-    const { qmin, qmax } = qtypeOf("weight", bits);
-    const name = quantizer.path;
-    this.tensors.set(name, { dtype: "I8", shape: view.shape, data: view.codes });
-    const scaleShape = axis === null ? [] : [scale.length];
-    this.tensors.set(`${name}.scale`, { dtype: "F32", shape: scaleShape, data: scale });
+  #addWeight(name: string, view: QuantizedWeightView): void {
+    const { axis, bits, mode, scale, zeroPoint, shape, codes } = view;
+    const { qmin, qmax } = view.stored;
+    this.tensors.set(
+      name,
+      codes instanceof Int8Array
+        ? { dtype: "I8", shape, data: codes }
+        : { dtype: "U8", shape, data: codes },
+    );
+    const rangeShape = axis === null ? [] : [scale.length];
+    this.tensors.set(`${name}.scale`, { dtype: "F32", shape: rangeShape, data: scale });
+    if (hasZeroPoint({ mode })) {
+      this.tensors.set(`${name}.zero_point`, { dtype: "I32", shape: rangeShape, data: zeroPoint });
+    }
     this.weights.set(name, {
       path: shortPath(name),
       bits,
+      mode,
       axis,
       qmin,
       qmax,
       min: view.min.reduce((a, b) => Math.min(a, b)),
       max: view.max.reduce((a, b) => Math.max(a, b)),
-      clip_max: axis === null ? view.clipMax[0]! : Array.from(view.clipMax),
+      clip_max: axis === null ? (view.clipMax[0] ?? null) : channelClips(view.clipMax),
     });
   }
 
@@ -150,18 +171,41 @@ class ExportParts {
   }
 }
 
-function activationRecord(quantizer: Quantizer): QuantizedActivationRecord {
-  const { path, kind, bits } = quantizer;
-  const { qmin, qmax } = qtypeOf(kind, bits);
+/** Null where ranges are not learnt. */
+function channelClips(clips: Float32Array): number[] | null {
+  return clips.length === 0 ? null : Array.from(clips);
+}
+
+function rangeNames(path: string): string[] {
+  return [clipName(path), scaleName(path), zeroPointName(path)];
+}
+
+function dynamicRecord({
+  path,
+  kind,
+  bits,
+  spec,
+  method,
+}: DynamicQuantizer): DynamicActivationRecord {
+  return {
+    ...{ path: shortPath(path), kind: kind as DynamicActivationRecord["kind"], bits },
+    ...{ mode: spec.mode, clip_method: method },
+  };
+}
+
+function activationRecord(quantizer: StaticQuantizer): QuantizedActivationRecord {
+  const { path, kind, bits, mode, stored } = quantizer;
+  const { qmin, qmax } = stored;
   const range = quantizer.range();
   return {
     path: shortPath(path),
     kind: kind as QuantizedActivationRecord["kind"],
     bits,
+    mode,
     qmin,
     qmax,
     scale: range.scale[0]!,
-    zero_point: 0,
+    zero_point: range.zeroPoint[0]!,
     min: range.min[0]!,
     max: range.max[0]!,
     clip_max: range.clip[0] ?? null,

@@ -2,7 +2,9 @@
  * The content of an int8 export, `model.int8.safetensors` with `quantization.json`, checked against
  * each other: what a run time may rely on.
  */
+import { channelLayout } from "../core/quantize.ts";
 import { FormatError } from "../errors.ts";
+import { checkZeroPoint } from "./int8-grids.ts";
 import {
   parseQuantizationJson,
   type QuantizationRecord,
@@ -16,13 +18,15 @@ export interface FloatTensor {
   readonly data: Float32Array;
 }
 
-/** A quantized weight: value = fround(code · scale). */
+/** A quantized weight: value = fround((code − zero point) · scale). */
 export interface Int8Weight {
   readonly shape: readonly number[];
   /** Row-major, within [record.qmin, record.qmax]. */
-  readonly codes: Int8Array;
+  readonly codes: Int8Array | Uint8Array;
   /** One scale, or one for each channel along `record.axis`; positive float32. */
   readonly scale: Float32Array;
+  /** As many as scales: the code of zero. */
+  readonly zeroPoint: Int32Array;
   readonly record: QuantizedWeightRecord;
 }
 
@@ -35,8 +39,30 @@ export interface Int8Model {
   readonly floats: ReadonlyMap<string, FloatTensor>;
 }
 
-/** Appended to a weight's name for its scale. */
+/** Appended to a weight's name for its scale, and for its zero point. */
 const SCALE_SUFFIX = ".scale";
+const ZERO_POINT_SUFFIX = ".zero_point";
+
+/** Whether a weight has a zero point in the file: everywhere else it is 0. */
+export function hasZeroPoint({ mode }: Pick<QuantizedWeightRecord, "mode">): boolean {
+  return mode === "asymmetric_signed" || mode === "asymmetric_unsigned";
+}
+
+/** Type of a weight's codes in the file. */
+export function codeDtype({ qmin }: Pick<QuantizedWeightRecord, "qmin">): "I8" | "U8" {
+  return qmin < 0 ? "I8" : "U8";
+}
+
+/** code − zero point, row-major: of which value = fround(centred code · scale). */
+export function centredCodes({ codes, shape, zeroPoint, record }: Int8Weight): Int16Array {
+  const { channels, inner } = channelLayout(shape, record.axis);
+  const centred = Int16Array.from(codes);
+  if (!hasZeroPoint(record)) return centred;
+  for (let i = 0; i < centred.length; i++) {
+    centred[i]! -= zeroPoint[Math.floor(i / inner) % channels]!;
+  }
+  return centred;
+}
 
 /**
  * Reads the two files' content. The hash of the tensors is checked where the files are read.
@@ -63,7 +89,9 @@ export function parseInt8Model(
   const weights = new Map<string, Int8Weight>();
   for (const [name, weight] of Object.entries(record.weights)) {
     const codes = take(name);
-    weights.set(name, weightOf(where, name, { codes, scale: take(name + SCALE_SUFFIX), weight }));
+    const scale = take(name + SCALE_SUFFIX);
+    const zeroPoint = hasZeroPoint(weight) ? take(name + ZERO_POINT_SUFFIX) : null;
+    weights.set(name, weightOf(where, name, { codes, scale, zeroPoint, weight }));
   }
   const floats = new Map<string, FloatTensor>();
   for (const [name, tensor] of left) floats.set(name, floatOf(where, name, tensor));
@@ -73,13 +101,20 @@ export function parseInt8Model(
 interface WeightParts {
   readonly codes: SafeTensor;
   readonly scale: SafeTensor;
+  readonly zeroPoint: SafeTensor | null;
   readonly weight: QuantizedWeightRecord;
 }
 
-function weightOf(where: string, name: string, { codes, scale, weight }: WeightParts): Int8Weight {
-  if (codes.dtype !== "I8") throw tensorError(where, name, "I8 codes", codes.dtype);
+function weightOf(where: string, name: string, parts: WeightParts): Int8Weight {
+  const { codes, scale, weight } = parts;
+  const dtype = codeDtype(weight);
+  if ((codes.dtype !== "I8" && codes.dtype !== "U8") || codes.dtype !== dtype) {
+    throw tensorError(where, name, `${dtype} codes`, codes.dtype);
+  }
   const { qmin, qmax, axis } = weight;
-  const bad = codes.data.find((code) => code < qmin || code > qmax);
+  const bad = (codes.data as ArrayLike<number> & Int8Array).find(
+    (code) => code < qmin || code > qmax,
+  );
   if (bad !== undefined) {
     throw tensorError(where, name, `codes from ${qmin} to ${qmax}`, `${bad}`);
   }
@@ -93,7 +128,24 @@ function weightOf(where: string, name: string, { codes, scale, weight }: WeightP
   if (flat !== undefined) {
     throw tensorError(where, name + SCALE_SUFFIX, "positive scales", `${flat}`);
   }
-  return { shape: codes.shape, codes: codes.data, scale: scales.data, record: weight };
+  const zeroPoint = zeroPointOf(where, name, parts, scales.shape);
+  return { shape: codes.shape, codes: codes.data, scale: scales.data, zeroPoint, record: weight };
+}
+
+function zeroPointOf(
+  where: string,
+  name: string,
+  { zeroPoint: tensor, weight }: WeightParts,
+  shape: readonly number[],
+): Int32Array {
+  if (tensor === null) return new Int32Array(shape[0] ?? 1);
+  const place = name + ZERO_POINT_SUFFIX;
+  if (tensor.dtype !== "I32") throw tensorError(where, place, "int32", tensor.dtype);
+  if (tensor.shape.join() !== shape.join()) {
+    throw tensorError(where, place, `shape [${shape.join(", ")}]`, `[${tensor.shape.join(", ")}]`);
+  }
+  for (const zero of tensor.data) checkZeroPoint(`${where}, "${place}"`, weight.mode, zero, weight);
+  return tensor.data;
 }
 
 function floatOf(where: string, name: string, tensor: SafeTensor): FloatTensor {

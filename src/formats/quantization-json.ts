@@ -2,15 +2,20 @@
  * `quantization.json`: what an int8 export says beside its tensors. The record, its reader and its
  * writer; the tensors lie in `model.int8.safetensors`.
  */
-import type { QuantKind, Rounding } from "../core/qtype.ts";
+import { QUANT_MODES, type QuantKind, type QuantMode, type Rounding } from "../core/qtype.ts";
 import { FormatError } from "../errors.ts";
 import { formatJson, parseJson, shortestFloat32, type JsonValue } from "./json.ts";
 
-/** How one quantized weight lies on its grid. Its codes are `<name>`, its scale `<name>.scale`. */
+/**
+ * How one quantized weight lies on its grid. Its codes are `<name>`, its scale `<name>.scale`, and in
+ * asymmetric modes its zero point `<name>.zero_point`.
+ */
 export interface QuantizedWeightRecord {
   /** Short layer path, such as `encoder/layer_0/ffn/dense1/kernel`. */
   readonly path: string;
   readonly bits: number;
+  /** Which codes the range is spread over; not in the file where symmetric. */
+  readonly mode: QuantMode;
   /** Channel axis of the scales, or null for one scale. */
   readonly axis: number | null;
   readonly qmin: number;
@@ -18,8 +23,8 @@ export interface QuantizedWeightRecord {
   /** Smallest and largest value that the codes can express, float32, over all channels. */
   readonly min: number;
   readonly max: number;
-  /** The trained clip, float32; one for each channel where axis is not null. */
-  readonly clip_max: number | readonly number[];
+  /** The trained clip, float32; one for each channel where axis is not null; null: not learnt. */
+  readonly clip_max: number | readonly number[] | null;
 }
 
 /** How one activation is quantized: code = clamp(round(x/scale) + zero_point, qmin, qmax). */
@@ -28,6 +33,8 @@ export interface QuantizedActivationRecord {
   readonly path: string;
   readonly kind: Exclude<QuantKind, "weight">;
   readonly bits: number;
+  /** Which codes the range is spread over; not in the file where symmetric. */
+  readonly mode: QuantMode;
   readonly qmin: number;
   readonly qmax: number;
   /** Real size of one integer step, float32. */
@@ -36,15 +43,30 @@ export interface QuantizedActivationRecord {
   /** Smallest and largest value that the codes can express, float32. */
   readonly min: number;
   readonly max: number;
-  /** The trained clip, float32; null where the range is constant (softmax). */
+  /** The trained clip, float32; null where the range is constant (softmax) or not learnt. */
   readonly clip_max: number | null;
 }
+
+/** How one activation is quantized whose range is that of each tensor. */
+export interface DynamicActivationRecord {
+  readonly path: string;
+  readonly kind: Exclude<QuantKind, "weight">;
+  readonly bits: number;
+  readonly mode: QuantMode;
+  /** How the range follows from the tensor, such as none or avg. */
+  readonly clip_method: string;
+}
+
+/** The other tool whose placement and accumulators a model has, or none. */
+const PLACEMENTS = ["none", "distiller-2019", "distiller-2020"] as const;
 
 /** The whole content of `quantization.json`. */
 export interface QuantizationRecord {
   readonly format: "tfjs-qat-int8";
   readonly version: 1;
   readonly rounding: Rounding;
+  /** Whose order of rounding the layers follow; not in the file where none. */
+  readonly placement: (typeof PLACEMENTS)[number];
   /** SHA-256 of `model.int8.safetensors`, lower-case hexadecimal. */
   readonly tensors_sha256: string;
   readonly model: { readonly class: string; readonly params: Readonly<Record<string, JsonValue>> };
@@ -60,6 +82,8 @@ export interface QuantizationRecord {
   readonly weights: Readonly<Record<string, QuantizedWeightRecord>>;
   /** By checkpoint name of the quantizer, without `_clip_max`. */
   readonly activations: Readonly<Record<string, QuantizedActivationRecord>>;
+  /** By checkpoint name; not in the file where empty. */
+  readonly dynamic_activations: Readonly<Record<string, DynamicActivationRecord>>;
 }
 
 /**
@@ -76,6 +100,7 @@ export function parseQuantizationJson(text: string, where: string): Quantization
     format,
     version: 1,
     rounding: root.choice("rounding", ["half_even", "half_up"] as const),
+    placement: root.has("placement") ? root.choice("placement", PLACEMENTS) : "none",
     tensors_sha256: root.matching("tensors_sha256", /^[0-9a-f]{64}$/, "64 hexadecimal digits"),
     model: { class: model.string("class"), params: model.record("params") },
     vocabulary: {
@@ -87,6 +112,9 @@ export function parseQuantizationJson(text: string, where: string): Quantization
     },
     weights: root.object("weights").map(weightRecord),
     activations: root.object("activations").map(activationRecord),
+    dynamic_activations: root.has("dynamic_activations")
+      ? root.object("dynamic_activations").map(dynamicRecord)
+      : {},
   };
   for (const fields of [root, model, vocabulary]) fields.end();
   return record;
@@ -96,9 +124,10 @@ function weightRecord(fields: Fields): QuantizedWeightRecord {
   return {
     path: fields.string("path"),
     bits: fields.integer("bits", 2, 8),
+    mode: modeOf(fields),
     axis: fields.orNull("axis", (key) => fields.integer(key, 0, 15)),
     ...codeRange(fields),
-    clip_max: fields.float32s("clip_max"),
+    clip_max: fields.orNull("clip_max", (key) => fields.float32s(key)),
   };
 }
 
@@ -107,11 +136,26 @@ function activationRecord(fields: Fields): QuantizedActivationRecord {
     path: fields.string("path"),
     kind: fields.choice("kind", ["act", "relu", "softmax"] as const),
     bits: fields.integer("bits", 2, 16),
+    mode: modeOf(fields),
     scale: fields.float32("scale"),
     zero_point: fields.integer("zero_point", -32768, 65535),
     ...codeRange(fields),
     clip_max: fields.orNull("clip_max", (key) => fields.float32(key)),
   };
+}
+
+function dynamicRecord(fields: Fields): DynamicActivationRecord {
+  return {
+    path: fields.string("path"),
+    kind: fields.choice("kind", ["act", "relu", "softmax"] as const),
+    bits: fields.integer("bits", 2, 16),
+    mode: fields.choice("mode", QUANT_MODES),
+    clip_method: fields.string("clip_method"),
+  };
+}
+
+function modeOf(fields: Fields): QuantMode {
+  return fields.has("mode") ? fields.choice("mode", QUANT_MODES) : "symmetric";
 }
 
 function codeRange(fields: Fields) {
@@ -129,11 +173,30 @@ function codeRange(fields: Fields) {
  * @throws {FormatError} if the record is not what the reader accepts
  */
 export function formatQuantizationJson(record: QuantizationRecord): string {
-  const { weights, activations } = record;
-  const plain = { ...record, weights: sorted(weights), activations: sorted(activations) };
+  const { weights, activations, placement, dynamic_activations: dynamic, ...rest } = record;
+  const isStatic = Object.keys(dynamic).length === 0;
+  const plain = {
+    ...rest,
+    ...(placement === "none" ? {} : { placement }),
+    ...{ weights: sorted(withoutDefaultMode(weights)) },
+    ...{ activations: sorted(withoutDefaultMode(activations)) },
+    ...(isStatic ? {} : { dynamic_activations: sorted(dynamic) }),
+  };
   const text = formatJson(plain as unknown as JsonValue);
   parseQuantizationJson(text, "quantization.json");
   return text;
+}
+
+/** Exports of trained clips have no mode: earlier readers know no other than symmetric. */
+function withoutDefaultMode<T extends { readonly mode: QuantMode }>(
+  records: Readonly<Record<string, T>>,
+): Record<string, Omit<T, "mode">> {
+  return Object.fromEntries(
+    Object.entries(records).map(([name, { mode, ...record }]) => [
+      name,
+      mode === "symmetric" ? record : { ...record, mode },
+    ]),
+  );
 }
 
 function sorted<T extends object>(records: Readonly<Record<string, T>>): Record<string, T> {
@@ -177,6 +240,11 @@ class Fields {
     const value = this.#left.get(key);
     this.#left.delete(key);
     return value;
+  }
+
+  /** Whether a field that may be left out is there. */
+  has(key: string): boolean {
+    return this.#left.has(key);
   }
 
   /** Throws if a field was not taken. */

@@ -5,6 +5,7 @@ import { gatherHeads, type KeptKeys, type KeptMemory } from "../ops/cached-atten
 import { writeCells } from "../ops/cell-blocks.ts";
 import { joinHeads } from "../ops/heads.ts";
 import type { Pass } from "../quant/pass.ts";
+import { ClipQuantizer } from "../quant/quantizers.ts";
 import { QuantDense } from "./dense.ts";
 import { dropoutIn } from "./dropout.ts";
 import { firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
@@ -140,11 +141,14 @@ abstract class Attention extends QuantLayer {
 
   /** The grids of the operands; queries, keys and values are those of the maps. */
   protected gridsIn(queries: MultiHeadDense, cells: MultiHeadDense, pass: Pass): AttentionGrids {
-    const softmax = this.operandGrid("softmax", pass);
+    const probabilities = this.operandGrid("softmax", pass);
+    const quantizer = this.quantizers.get("softmax");
+    const isConstant = quantizer instanceof ClipQuantizer && quantizer.kind === "softmax";
     return {
       queries: queries.projectionGrid(pass),
       cells: cells.projectionGrid(pass),
-      softmax: softmax === null ? null : this.quantizers.get("softmax")!.spec,
+      softmax: probabilities === null || !isConstant ? null : quantizer.spec,
+      hasOtherSoftmax: quantizer !== undefined && !isConstant,
     };
   }
 

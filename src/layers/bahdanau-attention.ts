@@ -5,6 +5,7 @@ import { attentionSoftmax } from "../ops/attention-softmax.ts";
 import { tanh } from "../ops/gate-activations.ts";
 import { vectorNorm } from "../ops/vector-norm.ts";
 import { isWatched, type Pass, type Positions } from "../quant/pass.ts";
+import { ClipQuantizer } from "../quant/quantizers.ts";
 import { QuantDense } from "./dense.ts";
 import { EltwiseAdd } from "./elementwise.ts";
 import { uniform } from "./initial-weights.ts";
@@ -76,9 +77,10 @@ export class BahdanauAttention extends QuantLayer {
     this.#scaler = this.addWeight("normalize_scalar", [1], "float32", scale);
     this.#bias = this.addWeight("normalize_bias", [units], "float32", tf.initializers.zeros());
     this.addActivationQuantizer("tanh");
-    if (this.policy.roundsEach) this.addActivationQuantizer("matmul_score");
+    const { roundsEach } = this.policy;
+    if (roundsEach) this.addActivationQuantizer("matmul_score", "act", "elementwise");
     this.addActivationQuantizer("softmax_att", "softmax");
-    if (this.policy.roundsEach) this.addActivationQuantizer("context_matmul");
+    if (roundsEach) this.addActivationQuantizer("context_matmul", "act", "elementwise");
     super.build(inputShape);
   }
 
@@ -96,7 +98,7 @@ export class BahdanauAttention extends QuantLayer {
       ...this.sublayerArgs(name),
       units: this.units,
       useBias: false,
-      quantizeOutput: this.policy.roundsEach,
+      ...{ quantizeOutput: this.policy.roundsEach, outputUse: "elementwise" },
       kernelRange: this.#range,
     });
     layer.build([null, inputs]);
@@ -174,7 +176,8 @@ export class BahdanauAttention extends QuantLayer {
     const factor = tf.div(this.#scaler.read(), vectorNorm(weights));
     const quantizer = this.quantizers.get("tanh") ?? null;
     const isWhole = !isWatched(pass) && !this.policy.roundsEach;
-    if (isWhole && (quantizer === null || pass.products === "values")) {
+    const takesClip = quantizer instanceof ClipQuantizer && pass.products === "values";
+    if (isWhole && (quantizer === null || takesClip)) {
       const clip = quantizer?.clip?.read() ?? null;
       const spec = quantizer?.spec ?? FLOAT_TANGENTS;
       return tf.mul(additiveScores({ queries, keys, bias, weights, clip }, spec), factor);

@@ -1,5 +1,6 @@
 /** A dense layer with a quantized kernel. */
 import * as tf from "@tensorflow/tfjs";
+import type { ValueUse } from "../quant/make-quantizer.ts";
 import { asksPositions, type Pass } from "../quant/pass.ts";
 import { activate, type Activation } from "./activation.ts";
 import { glorotUniform, type Initializer, uniform } from "./initial-weights.ts";
@@ -16,6 +17,8 @@ export interface QuantDenseArgs extends QuantLayerArgs {
   readonly activation?: Activation;
   /** False leaves the result in float, where another layer quantizes it [default: true]. */
   readonly quantizeOutput?: boolean;
+  /** `elementwise` where the result enters no product, which allows for more bits [default: product]. */
+  readonly outputUse?: Exclude<ValueUse, "cell">;
   /** True quantizes x as well, where no layer before does [default: false]. */
   readonly quantizeInput?: boolean;
   /** [default: true] */
@@ -35,6 +38,7 @@ export class QuantDense extends QuantLayer {
   readonly units: number;
   readonly activation: Activation;
   readonly quantizeOutput: boolean;
+  readonly outputUse: Exclude<ValueUse, "cell">;
   readonly quantizeInput: boolean;
   readonly useBias: boolean;
   readonly kernelRange: number | null;
@@ -47,6 +51,7 @@ export class QuantDense extends QuantLayer {
     this.units = args.units;
     this.activation = args.activation ?? "linear";
     this.quantizeOutput = args.quantizeOutput ?? true;
+    this.outputUse = args.outputUse ?? "product";
     this.quantizeInput = args.quantizeInput ?? false;
     this.useBias = args.useBias ?? true;
     this.kernelRange = args.kernelRange ?? null;
@@ -64,7 +69,9 @@ export class QuantDense extends QuantLayer {
       this.#bias = this.addWeight("bias", [this.units], "float32", initializer);
     }
     if (this.quantizeInput) this.addActivationQuantizer("input");
-    if (this.quantizeOutput) this.addActivationQuantizer("output", this.activation);
+    if (this.quantizeOutput) {
+      this.addActivationQuantizer("output", this.activation, this.outputUse);
+    }
     super.build(inputShape);
   }
 
@@ -90,7 +97,11 @@ export class QuantDense extends QuantLayer {
    */
   transformOperand(x: tf.Tensor, pass: Pass, columns: Columns | null = null): tf.Tensor {
     const { kernel, bias } = this.#weights(pass, columns);
-    const options = { name: `${this.name}/product`, pass };
+    const options = {
+      name: `${this.name}/product`,
+      pass,
+      accumulator: this.accumulatorRules(this.#kernel),
+    };
     const rows = linearProduct(asRows(x, pass), kernel, bias, options);
     const shape = [...x.shape.slice(0, -1), rows.shape[1]];
     const y = tf.reshape(activate(rows, this.activation), shape);
@@ -144,8 +155,8 @@ export class QuantDense extends QuantLayer {
 
   override getConfig(): tf.serialization.ConfigDict {
     const { units, activation, quantizeOutput, quantizeInput, useBias } = this;
-    const { kernelRange, biasRange } = this;
-    const start = { kernelRange, biasRange };
+    const { outputUse, kernelRange, biasRange } = this;
+    const start = { outputUse, kernelRange, biasRange };
     return {
       ...super.getConfig(),
       ...{ units, activation, quantizeOutput, quantizeInput, useBias, ...start },

@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { ShapeError } from "../errors.ts";
+import type { ValueUse } from "../quant/make-quantizer.ts";
 import { type Pass, unwatched } from "../quant/pass.ts";
 import { activate, type Activation } from "./activation.ts";
 import { firstShape, onlyTensor } from "./input-tensors.ts";
@@ -15,23 +16,26 @@ import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts
 export interface QuantOperationArgs extends QuantLayerArgs {
   /** False leaves the result in float, where another layer quantizes it [default: true]. */
   readonly quantizeOutput?: boolean;
-  /** `cell` where the result is an LSTM's cell state, with bits of its own [default: act]. */
-  readonly outputKind?: "act" | "cell";
+  /**
+   * Where the result goes: `elementwise` where it enters no product, so that it may have more than 8
+   * bits; `cell` where it is an LSTM's cell state, with bits of its own [default: product].
+   */
+  readonly outputUse?: ValueUse;
 }
 
 /** An operation on one or more tensors whose result may be quantized. */
 export abstract class QuantOperation extends QuantLayer {
   readonly quantizeOutput: boolean;
-  readonly outputKind: "act" | "cell";
+  readonly outputUse: ValueUse;
 
   constructor(args: QuantOperationArgs = {}) {
     super(args);
     this.quantizeOutput = args.quantizeOutput ?? true;
-    this.outputKind = args.outputKind ?? "act";
+    this.outputUse = args.outputUse ?? "product";
   }
 
   override build(inputShape: tf.Shape | tf.Shape[]): void {
-    if (this.quantizeOutput) this.addActivationQuantizer("output", this.outputKind);
+    if (this.quantizeOutput) this.addActivationQuantizer("output", "act", this.outputUse);
     super.build(inputShape);
   }
 
@@ -80,8 +84,8 @@ export abstract class QuantOperation extends QuantLayer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { quantizeOutput, outputKind } = this;
-    return { ...super.getConfig(), quantizeOutput, outputKind };
+    const { quantizeOutput, outputUse } = this;
+    return { ...super.getConfig(), quantizeOutput, outputUse };
   }
 }
 
@@ -166,7 +170,7 @@ export class QuantActivation extends QuantOperation {
   }
 
   override build(inputShape: tf.Shape | tf.Shape[]): void {
-    if (this.quantizeInput) this.addActivationQuantizer("input");
+    if (this.quantizeInput) this.addActivationQuantizer("input", "act", "elementwise");
     super.build(inputShape);
   }
 

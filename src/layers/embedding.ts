@@ -76,7 +76,8 @@ export class TokenEmbedding extends QuantLayer {
   /** x·weightsᵀ + bias. @param x [rows, dim] @returns [rows, vocabSize] */
   logits(x: tf.Tensor2D, pass: Pass): tf.Tensor2D {
     const table = this.weightOperand(this.#weights, pass) as tf.Tensor2D;
-    const options = { name: `${this.name}/logits`, pass, transposeB: true };
+    const accumulator = this.accumulatorRules(this.#weights);
+    const options = { name: `${this.name}/logits`, pass, transposeB: true, accumulator };
     const bias = (this.#bias?.read() ?? null) as tf.Tensor1D | null;
     const logits = linearProduct(x, table, bias, options);
     reportOperation(options.name, [x], logits, pass);

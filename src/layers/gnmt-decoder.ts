@@ -65,7 +65,7 @@ export class GnmtDecoder extends GnmtStack {
         ...this.sublayerArgs("classifier/classifier"),
         units: this.vocabSize,
         quantizeInput: true,
-        quantizeOutput: this.policy.roundsEach,
+        ...{ quantizeOutput: this.policy.roundsEach, outputUse: "elementwise" },
         ...{ kernelRange: initialRange, biasRange: initialRange },
       }),
     );
@@ -75,7 +75,11 @@ export class GnmtDecoder extends GnmtStack {
 
   #concat(index: number): Concat {
     const args = this.sublayerArgs(`eltwiseconcats/${index}`);
-    const concat = this.track(new Concat({ ...args, quantizeOutput: this.policy.roundsEach }));
+    const concat = this.track(
+      new Concat({
+        ...{ ...args, quantizeOutput: this.policy.roundsEach, outputUse: "elementwise" },
+      }),
+    );
     concat.build([null, null, this.args.units]);
     return concat;
   }

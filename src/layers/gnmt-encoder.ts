@@ -43,7 +43,9 @@ export abstract class GnmtStack extends QuantLayer {
   /** The sum of a residual connection. */
   protected residual(index: number): EltwiseAdd {
     const args = this.sublayerArgs(`eltwiseadd_residuals/${index}`);
-    const add = new EltwiseAdd({ ...args, quantizeOutput: this.policy.roundsEach });
+    const add = new EltwiseAdd({
+      ...{ ...args, quantizeOutput: this.policy.roundsEach, outputUse: "elementwise" },
+    });
     add.build([null, null, this.args.units]);
     return this.track(add);
   }

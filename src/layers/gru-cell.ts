@@ -63,12 +63,14 @@ export class QuantGRUCell extends RecurrentCell {
     this.#addGate = this.operation("eltwiseadd_gate", EltwiseAdd, roundsEach);
     this.#actR = this.activationLayer("act_r", this.recurrentActivation);
     this.#actZ = this.activationLayer("act_z", this.recurrentActivation);
-    this.#multReset = this.operation("eltwisemult_reset", EltwiseMult, roundsEach || !resetAfter);
+    const resetUse = resetAfter ? "elementwise" : "product";
+    const roundsReset = roundsEach || !resetAfter;
+    this.#multReset = this.operation("eltwisemult_reset", EltwiseMult, roundsReset, resetUse);
     this.#addNew = this.operation("eltwiseadd_new", EltwiseAdd, roundsEach);
     this.#actN = this.activationLayer("act_n", "tanh");
     this.#multNew = this.operation("eltwisemult_new", EltwiseMult, roundsEach);
     this.#multHidden = this.operation("eltwisemult_hidden", EltwiseMult, roundsEach);
-    this.#addHidden = this.operation("eltwiseadd_hidden", EltwiseAdd, true);
+    this.#addHidden = this.operation("eltwiseadd_hidden", EltwiseAdd, true, "product");
     super.build(inputShape);
   }
 

@@ -16,14 +16,18 @@ export interface AttentionGrids {
   /** Keys and values come of one map and share a grid. */
   readonly cells: TensorGrid | null;
   readonly softmax: CachedAttentionOptions["softmax"];
+  /** Whether probabilities are rounded to another grid than the constant one of softmax. */
+  readonly hasOtherSoftmax: boolean;
 }
 
 /**
  * Whether one operation can do the layer's two products and what lies between. Not where somebody
- * watches products or codes, nor where values must be summed as TensorFlow sums them.
+ * watches products or codes, nor where values must be summed as TensorFlow sums them, nor for codes of
+ * more than a byte (those with zero points).
  */
-export function isFused({ queries, cells, softmax }: AttentionGrids, pass: Pass): boolean {
-  if (isWatched(pass)) return false;
+export function isFused(grids: AttentionGrids, pass: Pass): boolean {
+  const { queries, cells, softmax, hasOtherSoftmax } = grids;
+  if (isWatched(pass) || hasOtherSoftmax) return false;
   const multipliesCodes = pass.products === "codes";
   if (cells?.compat === "neurst" && (!multipliesCodes || softmax === null)) return false;
   if (cells === null || !multipliesCodes) return true;

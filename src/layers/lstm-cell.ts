@@ -4,11 +4,13 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { LSTM_GATES, type LstmGate } from "../core/lstm.ts";
+import { affineLstmCell } from "../ops/affine-lstm-cell.ts";
 import { lstmCell } from "../ops/lstm-cell.ts";
 import { type LstmGrids, lstmSequence, type LstmStates } from "../ops/lstm-sequence.ts";
 import { timeSteps } from "../ops/time-steps.ts";
+import { AffineQuantizer } from "../quant/affine-quantizer.ts";
 import { isWatched, type Pass } from "../quant/pass.ts";
-import type { Quantizer } from "../quant/quantizers.ts";
+import { ClipQuantizer, type Quantizer } from "../quant/quantizers.ts";
 import type { QuantDense } from "./dense.ts";
 import type { QuantActivation } from "./elementwise.ts";
 import { EltwiseAdd, EltwiseMult } from "./elementwise.ts";
@@ -56,7 +58,7 @@ export class QuantLSTMCell extends RecurrentCell {
     this.#multForget = this.operation("eltwisemult_cell_forget", EltwiseMult, roundsEach);
     this.#multInput = this.operation("eltwisemult_cell_input", EltwiseMult, roundsEach);
     this.#addCell = this.operation("eltwiseadd_cell", EltwiseAdd, true, "cell");
-    this.#multHidden = this.operation("eltwisemult_hidden", EltwiseMult, true);
+    this.#multHidden = this.operation("eltwisemult_hidden", EltwiseMult, true, "product");
     super.build(inputShape);
   }
 
@@ -71,21 +73,28 @@ export class QuantLSTMCell extends RecurrentCell {
     wantsStates = false,
   ): { outputs: tf.Tensor3D; states: tf.Tensor3D[] } {
     const gates = this.#fcGateX.transformOperand(x, pass) as tf.Tensor3D;
-    const { hidden, cells } =
+    const whole =
       isWatched(pass) || this.policy.roundsEach || this.recurrentActivation !== "sigmoid"
-        ? this.#stepwise(gates, start, pass, (...args) => this.#modular(...args))
+        ? null
         : this.#whole(gates, start, wantsStates, pass);
+    const { hidden, cells } =
+      whole ?? this.#stepwise(gates, start, pass, (...state) => this.#modular(...state));
     return { outputs: hidden, states: wantsStates ? [hidden, cells!] : [] };
   }
 
-  /** Where nobody looks inside: the whole sequence, or all of a step but its exact product, at once. */
+  /**
+   * Where nobody looks inside: the whole sequence, or all of a step but its exact product, at once. Null
+   * where the quantizers of the places differ too much for that.
+   */
   #whole(
     gates: tf.Tensor3D,
     start: CellStates | null,
     wantsStates: boolean,
     pass: Pass,
-  ): LstmStates {
-    const quantizers = this.#siteQuantizers();
+  ): LstmStates | null {
+    const all = this.#siteQuantizers();
+    const quantizers = all.filter((q) => q === null || q instanceof ClipQuantizer);
+    if (quantizers.length < all.length) return this.#affineSteps(all, gates, start, pass);
     const spec = quantizers.find((quantizer) => quantizer !== null)?.spec;
     const { rounding, compat } = spec ?? { rounding: "half_even", compat: "none" };
     const bits = quantizers.map((quantizer) => quantizer?.bits ?? 0);
@@ -110,6 +119,25 @@ export class QuantLSTMCell extends RecurrentCell {
       cell: cell === null ? null : this.#addCell.requantize(cell, pass),
     };
     return lstmSequence(inputs, grids, wantsStates);
+  }
+
+  /** Steps with observed ranges at all places that are quantized; null where not all are such. */
+  #affineSteps(
+    all: readonly (Quantizer | null)[],
+    gates: tf.Tensor3D,
+    start: CellStates | null,
+    pass: Pass,
+  ): LstmStates | null {
+    const quantizers = all.filter((q) => q === null || q instanceof AffineQuantizer);
+    if (quantizers.length < all.length || pass.products === "values") return null;
+    const gathered = (name: "scale" | "zeroPoint"): tf.Tensor1D =>
+      tf.stack(quantizers.map((q) => q?.variables[name].read() ?? tf.scalar(1))) as tf.Tensor1D;
+    const grids = { scales: gathered("scale"), zeroPoints: gathered("zeroPoint") };
+    const stored = quantizers.map((quantizer) => quantizer?.stored ?? null);
+    return this.#stepwise(gates, start, pass, (sums, cell) => {
+      const states = affineLstmCell({ sums, cell, ...grids }, stored);
+      return { ...states, hidden: this.#multHidden.markOutput(states.hidden, pass) };
+    });
   }
 
   /** The quantizers of {@link LstmGrids}' places, in their order. */

@@ -96,7 +96,11 @@ export class MultiHeadDense extends QuantLayer {
 
   #linear(x: tf.Tensor, pass: Pass): tf.Tensor2D {
     const kernel = this.weightOperand(this.#kernel, pass) as tf.Tensor2D;
-    const options = { name: `${this.name}/product`, pass };
+    const options = {
+      name: `${this.name}/product`,
+      pass,
+      accumulator: this.accumulatorRules(this.#kernel),
+    };
     return linearProduct(asRows(x, pass), kernel, this.#bias.read() as tf.Tensor1D, options);
   }
 

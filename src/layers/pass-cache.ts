@@ -1,7 +1,7 @@
 /** What layers keep in a pass: quantized weights, scales, and the grids that tensors lie on. */
 import * as tf from "@tensorflow/tfjs";
 import type { Pass, QuantizedWeight, TensorGrid } from "../quant/pass.ts";
-import type { Quantizer } from "../quant/quantizers.ts";
+import type { StaticQuantizer } from "../quant/quantizers.ts";
 
 /** The entry of a weight in a pass, made empty at first use. */
 export function cachedWeight(pass: Pass, weight: { readonly name: string }): QuantizedWeight {
@@ -13,24 +13,27 @@ export function cachedWeight(pass: Pass, weight: { readonly name: string }): Qua
   return cached;
 }
 
-/** Notes in the pass which grid a tensor lies on, so that products find it. */
+/** Most bits of an operand of an integer product. */
+const OPERAND_BITS = 8;
+
+/** Notes in the pass which grid a tensor lies on, so that products find it: grids of operands alone. */
 export function recordGrid(
   x: tf.Tensor,
-  quantizer: Quantizer,
+  quantizer: StaticQuantizer,
   pass: Pass,
   holds: { readonly codes: boolean; readonly weight?: QuantizedWeight },
 ): void {
+  if (quantizer.bits > OPERAND_BITS) return;
   pass.grids.set(x.dataId, gridIn(pass, quantizer, holds));
 }
 
 /** The grid of a quantizer's results in a pass. */
 export function gridIn(
   pass: Pass,
-  quantizer: Quantizer,
+  quantizer: StaticQuantizer,
   holds: { readonly codes: boolean; readonly weight?: QuantizedWeight },
 ): TensorGrid {
-  const { path, bits, maxAbsCode, axis } = quantizer;
-  const { compat } = quantizer.spec;
+  const { path, bits, maxAbsCode, axis, compat } = quantizer;
   const scale = pass.products === "codes" ? scaleIn(pass, quantizer) : null;
   return {
     ...{ quantizer: path, bits, compat, maxAbsCode, axis, scale },
@@ -74,7 +77,7 @@ export function cachedColumns(
   return columns;
 }
 
-function scaleIn(pass: Pass, quantizer: Quantizer): tf.Tensor {
+function scaleIn(pass: Pass, quantizer: StaticQuantizer): tf.Tensor {
   let scale = pass.scales.get(quantizer.path);
   if (scale === undefined) {
     scale = keepIn(pass, quantizer.scale());

@@ -5,6 +5,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { codeProduct, packCodes } from "../ops/code-product.ts";
 import { fusedProduct } from "../ops/fused-product.ts";
+import { approximateScales } from "../ops/live-grid.ts";
 import { linear } from "../ops/linear.ts";
 import type { Pass, QuantizedWeight, TensorGrid } from "../quant/pass.ts";
 import { keepIn } from "./pass-cache.ts";
@@ -20,6 +21,18 @@ export interface ProductOptions {
    * that another tool's numbers need its order of summation too.
    */
   readonly fallsOnTies?: boolean;
+  /** How {@link linearProduct} treats integer sums; null: the float32 bias is added once scaled. */
+  readonly accumulator?: AccumulatorRules | null;
+}
+
+/**
+ * Linear maps as Distiller's: the bias is an integer of 32 bits on the grid of the sums,
+ * b_q = clamp(rhe(b/s)), y = fround(fround(fround(acc) + b_q)·s) with s = fround(s_x·s_w).
+ * @see IntelLabs/distiller d859fc85, RangeLinearQuantParamLayerWrapper
+ */
+export interface AccumulatorRules {
+  /** Bits of the integers that stand for 1/s, or null for the float32 itself. */
+  readonly scaleApproxMultBits: number | null;
 }
 
 /**
@@ -61,7 +74,24 @@ export function linearProduct(
     return linear(valuesOf<tf.Tensor2D>(x, pass), values, bias, transposeB);
   }
   const operands = { left, right, transposeB, pass };
-  return productOfCodes(x, kernel, operands, bias) as tf.Tensor2D;
+  const { accumulator = null } = options;
+  if (accumulator === null) return productOfCodes(x, kernel, operands, bias) as tf.Tensor2D;
+  const sums = productOfCodes(x, kernel, operands, null, tf.scalar(1));
+  return scaleSums(sums, bias, { left, right }, accumulator) as tf.Tensor2D;
+}
+
+/** (sums + b_q)·s of {@link AccumulatorRules}; made of the scales of this call's operands. */
+function scaleSums(
+  sums: tf.Tensor,
+  bias: tf.Tensor | null,
+  { left, right }: { left: TensorGrid; right: TensorGrid },
+  { scaleApproxMultBits: multBits }: AccumulatorRules,
+): tf.Tensor {
+  const exact = tf.mul(left.scale!, right.scale!);
+  const scale = multBits === null ? exact : approximateScales(exact, multBits);
+  if (bias === null) return tf.mul(sums, scale);
+  const steps = tf.clipByValue(tf.round(tf.div(bias, scale)), -(2 ** 31), 2 ** 31 - 1);
+  return tf.mul(tf.add(sums, steps), scale);
 }
 
 /** The tensor's values: code · scale where it holds codes, else the tensor itself. */
@@ -87,11 +117,13 @@ interface Operands {
   readonly right: TensorGrid | null;
 }
 
+/** @param unit in place of both scales: the sums themselves are wanted */
 function productOfCodes(
   a: tf.Tensor,
   b: tf.Tensor,
   operands: { left: TensorGrid; right: TensorGrid; transposeB: boolean; pass: Pass },
   bias: tf.Tensor1D | null = null,
+  unit: tf.Scalar | null = null,
 ): tf.Tensor {
   const { left, right, transposeB, pass } = operands;
   const codes = codesOf(b, right);
@@ -99,8 +131,8 @@ function productOfCodes(
   return codeProduct(codesOf(a, left), codes, {
     ...layout,
     maxAbsA: left.maxAbsCode,
-    scaleA: left.scale!,
-    scaleB: right.scale!,
+    scaleA: unit ?? left.scale!,
+    scaleB: unit ?? right.scale!,
     bias,
     packedB: right.weight === null ? null : packedIn(pass, right.weight, codes, layout),
   });

@@ -1,15 +1,18 @@
 /** The base of all layers: weights and activations that know how they are quantized. */
 import * as tf from "@tensorflow/tfjs";
-import type { QuantKind } from "../core/qtype.ts";
+import type { QuantKind, QuantMode } from "../core/qtype.ts";
 import { ConfigError, ExportError, UnknownNameError } from "../errors.ts";
-import { clipName } from "../quant/clip-name.ts";
+import { AffineQuantizer } from "../quant/affine-quantizer.ts";
 import { quantConfigFromHost, quantConfigToHost, type QuantConfig } from "../quant/config.ts";
+import { makeQuantizer, type QuantizerSite, type ValueUse } from "../quant/make-quantizer.ts";
 import { withPass, type Pass, type TensorGrid } from "../quant/pass.ts";
-import { QuantPolicy, type LayerQuantSettings } from "../quant/policy.ts";
-import { Quantizer } from "../quant/quantizers.ts";
+import { QuantPolicy } from "../quant/policy.ts";
+import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
+import { storedCodes } from "../quant/stored-codes.ts";
 import { SeedSequence } from "../quant/seed-sequence.ts";
 import { QUANT_STRATEGIES } from "../quant/strategies.ts";
 import type { Initializer } from "./initial-weights.ts";
+import type { AccumulatorRules } from "./product.ts";
 import { cachedWeight, gridIn, keepIn, recordGrid } from "./pass-cache.ts";
 import { reportQuantized } from "./report.ts";
 
@@ -33,17 +36,23 @@ export type ActivationKind = Exclude<QuantKind, "weight">;
 
 /** A weight as the export stores it. */
 export interface QuantizedWeightView {
-  /** Integer codes, row-major. */
-  readonly codes: Int8Array;
+  /** Integer codes as they are stored, row-major: unsigned where the mode is. */
+  readonly codes: Int8Array | Uint8Array;
   readonly shape: readonly number[];
   readonly bits: number;
+  readonly mode: QuantMode;
+  /** Smallest and largest stored code. */
+  readonly stored: { readonly qmin: number; readonly qmax: number };
   /** Channel axis of the scales, or null for one scale. */
   readonly axis: number | null;
   /** Real size of one integer step: one, or one for each channel. */
   readonly scale: Float32Array;
+  /** The stored code of zero, as many as scales. */
+  readonly zeroPoint: Int32Array;
   /** Smallest and largest value of the grid, as many as scales. */
   readonly min: Float32Array;
   readonly max: Float32Array;
+  /** Empty where ranges are not learnt. */
   readonly clipMax: Float32Array;
 }
 
@@ -58,7 +67,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
   /** Seed of initial weights and of dropout under model.fit. */
   readonly seed: number;
   readonly #variables = new Map<string, tf.LayerVariable>();
-  readonly #weightQuantizers = new Map<tf.LayerVariable, Quantizer>();
+  readonly #weightQuantizers = new Map<tf.LayerVariable, StaticQuantizer>();
   readonly #quantizers = new Map<string, Quantizer>();
   readonly #activationNames = new Set<string>();
   readonly #sublayers: QuantLayer[] = [];
@@ -91,7 +100,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
     return this.#quantizers;
   }
 
-  /** Variables of this layer (not of its sublayers), clips included, by checkpoint name. */
+  /** Variables of this layer (not of its sublayers), ranges included, by checkpoint name. */
   namedVariables(): ReadonlyMap<string, tf.Variable> {
     return new Map(
       [...this.#variables].map(([name, v]) => [`${this.name}/${name}`, engineVariable(v)]),
@@ -102,7 +111,8 @@ export abstract class QuantLayer extends tf.layers.Layer {
   quantizedWeight(name: string): QuantizedWeightView {
     const weight = this.#variables.get(name);
     const quantizer = this.#quantizers.get(name);
-    if (weight === undefined || quantizer?.kind !== "weight") {
+    const isWeight = quantizer instanceof StaticQuantizer && quantizer.kind === "weight";
+    if (weight === undefined || !isWeight) {
       const known = [...this.#quantizers].filter(([, q]) => q.kind === "weight").map(([n]) => n);
       throw new UnknownNameError(
         `quantizedWeight of ${this.name}`,
@@ -118,11 +128,11 @@ export abstract class QuantLayer extends tf.layers.Layer {
           `Go back to a checkpoint from before the loss diverged.`,
       );
     }
-    const { min, max, scale, clip } = quantizer.range();
-    const codes = Int8Array.from(floats);
-    const { bits, axis } = quantizer;
+    const { clip, ...range } = quantizer.range();
+    const { bits, axis, mode, stored } = quantizer;
     const shape = weight.shape as number[];
-    return { codes, shape, bits, axis, scale, min, max, clipMax: clip };
+    const codes = storedCodes(floats, quantizer, shape, range.zeroPoint);
+    return { codes, shape, bits, axis, mode, stored, ...range, clipMax: clip };
   }
 
   /** Whether a weight gets a quantizer; layers override it where their weights stay float. */
@@ -135,7 +145,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
     return shape.length - 1;
   }
 
-  /** Creates the variable `<layer>/<name>`, and its clip `<layer>/<name>_clip_max`. */
+  /** Creates the variable `<layer>/<name>`, and those of its range; see `quant/clip-name.ts`. */
   protected override addWeight(
     name: string,
     shape: tf.Shape,
@@ -144,33 +154,30 @@ export abstract class QuantLayer extends tf.layers.Layer {
     ...rest: [regularizer?: never, trainable?: boolean]
   ): tf.LayerVariable {
     const weight = this.#addVariable(name, shape, dtype ?? "float32", initializer, rest[1]);
-    const settings = this.quantizesWeight(name) ? this.policy.for(`${this.name}/${name}`) : null;
-    if (settings !== null) {
-      const axis = settings.perChannel && shape.length > 1 ? this.channelAxis(name, shape) : null;
-      const quantizer = this.#addQuantizer(name, "weight", settings, {
-        axis,
-        clipShape: axis === null ? [] : [shape[axis]!],
-      });
-      this.#weightQuantizers.set(weight, quantizer);
-    }
+    if (!this.quantizesWeight(name)) return weight;
+    const quantizer = this.#addQuantizer(name, "weight", "product", (settings) => {
+      if (!settings.perChannel || shape.length < 2) return null;
+      const axis = this.channelAxis(name, shape);
+      return { axis, count: shape[axis]! };
+    });
+    if (quantizer instanceof StaticQuantizer) this.#weightQuantizers.set(weight, quantizer);
     return weight;
   }
 
   /**
-   * Creates an activation quantizer, with its clip `<layer>/<name>_clip_max` unless it is of the
-   * softmax kind.
-   * @param activation what makes the values; every other than relu and softmax has both signs;
-   *   `cell` is an LSTM's cell state, with bits of its own
+   * Creates an activation quantizer, with the variables of its range.
+   * @param activation what makes the values; every other than relu and softmax has both signs
+   * @param use where they go: `cell` is an LSTM's cell state, with bits of its own
    */
-  protected addActivationQuantizer(name: string, activation: string = "act"): void {
+  protected addActivationQuantizer(
+    name: string,
+    activation: string = "act",
+    use: ValueUse = "product",
+  ): void {
     const kind: ActivationKind =
       activation === "relu" || activation === "softmax" ? activation : "act";
     this.#activationNames.add(name);
-    const settings = this.policy.for(`${this.name}/${name}`);
-    if (settings !== null) {
-      const bits = activation === "cell" ? settings.cellBits : settings.actBits;
-      this.#addQuantizer(name, kind, { ...settings, actBits: bits }, { axis: null, clipShape: [] });
-    }
+    this.#addQuantizer(name, kind, use);
   }
 
   /** The weight's values on its grid, or as they are in float; made once for each pass. */
@@ -200,6 +207,17 @@ export abstract class QuantLayer extends tf.layers.Layer {
     return cached.codes;
   }
 
+  /**
+   * How a linear map with this weight treats the sums of its integer products; null: they are scaled,
+   * then the float32 bias is added.
+   */
+  protected accumulatorRules(weight: tf.LayerVariable): AccumulatorRules | null {
+    if (!this.policy.roundsEach) return null;
+    const quantizer = this.#weightQuantizers.get(weight);
+    const isAffine = quantizer instanceof AffineQuantizer;
+    return { scaleApproxMultBits: isAffine ? quantizer.spec.scaleApproxMultBits : null };
+  }
+
   /** x on the grid of an activation quantizer, as values; x itself in float. */
   protected quant(x: tf.Tensor, name: string, pass?: Pass): tf.Tensor {
     const quantizer = this.#activationQuantizer(name);
@@ -207,18 +225,19 @@ export abstract class QuantLayer extends tf.layers.Layer {
     if (quantizer === null) return x;
     pass?.observe?.(quantizer.path, x, pass.positions ?? null);
     if (pass?.skipQuantization === true) return x;
-    pass?.onCodes?.(quantizer.path, quantizer.codes(x));
     const values = quantizer.apply(x);
-    if (pass !== undefined) recordGrid(values, quantizer, pass, { codes: false });
+    if (pass === undefined || !(quantizer instanceof StaticQuantizer)) return values;
+    pass.onCodes?.(quantizer.path, quantizer.codes(x));
+    recordGrid(values, quantizer, pass, { codes: false });
     return values;
   }
 
   /**
    * x on the grid of an activation quantizer for use in products alone: codes where the pass
-   * multiplies codes, else values.
+   * multiplies codes, else values. Each tensor's own grid is forgotten: then products multiply values.
    */
   protected quantOperand(x: tf.Tensor, name: string, pass: Pass): tf.Tensor {
-    const quantizer = this.#activationQuantizer(name);
+    const quantizer = this.#staticQuantizer(name);
     if (quantizer === null || pass.products === "values" || pass.skipQuantization === true) {
       return this.quant(x, name, pass);
     }
@@ -231,16 +250,16 @@ export abstract class QuantLayer extends tf.layers.Layer {
 
   /** Records that a rearranged {@link quantOperand} (transposed, cached) lies on the same grid. */
   protected markOperand<T extends tf.Tensor>(x: T, name: string, pass: Pass): T {
-    const quantizer = this.#activationQuantizer(name);
+    const quantizer = this.#staticQuantizer(name);
     if (quantizer !== null && pass.skipQuantization !== true) {
       recordGrid(x, quantizer, pass, { codes: pass.products === "codes" });
     }
     return x;
   }
 
-  /** The grid of {@link quantOperand} results in a pass; null in float. */
+  /** The grid of {@link quantOperand} results in a pass; null where they are on no lasting one. */
   protected operandGrid(name: string, pass: Pass): TensorGrid | null {
-    const quantizer = this.#activationQuantizer(name);
+    const quantizer = this.#staticQuantizer(name);
     if (quantizer === null || pass.skipQuantization === true) return null;
     return gridIn(pass, quantizer, { codes: pass.products === "codes" });
   }
@@ -337,35 +356,25 @@ export abstract class QuantLayer extends tf.layers.Layer {
   #addQuantizer(
     name: string,
     kind: QuantKind,
-    settings: LayerQuantSettings,
-    layout: { axis: number | null; clipShape: number[] },
-  ): Quantizer {
+    use: ValueUse,
+    channelsBy: (settings: QuantizerSite["settings"]) => QuantizerSite["channels"] = () => null,
+  ): Quantizer | null {
+    const settings = this.policy.for(`${this.name}/${name}`);
+    if (settings === null) return null;
     if (this.#quantizers.has(name)) {
       throw new ConfigError(
         `${this.name}: expected a new quantizer name, received "${name}" twice. ` +
           `Give each weight and activation of a layer its own name.`,
       );
     }
-    const isWeight = kind === "weight";
     const strategy = QUANT_STRATEGIES[this.quantConfig!.strategy];
-    const given = isWeight ? settings.weightClipMax : settings.actClipMax;
-    const value = given ?? (isWeight ? strategy.initialWeightClip : strategy.initialActClip);
-    const initializer = tf.initializers.constant({ value });
-    const clip =
-      kind === "softmax"
-        ? null
-        : this.#addVariable(clipName(name), layout.clipShape, "float32", initializer);
-    const { rounding } = settings;
-    const compat = settings.compat === "neurst" ? "neurst" : "none";
-    const bits = isWeight ? settings.weightBits : settings.actBits;
-    const quantizer = new Quantizer({
-      path: `${this.name}/${name}`,
-      spec: { kind, bits, axis: layout.axis, rounding, compat },
-      clip,
-      clipL2: isWeight ? settings.weightClipL2 : settings.actClipL2,
-      isClipGiven: given !== null,
+    const channels = channelsBy(settings);
+    const site = { layer: this.name, name, kind, use, channels, settings, strategy };
+    const quantizer = makeQuantizer(site, (variable, { shape, value, trainable }) => {
+      const initializer = tf.initializers.constant({ value });
+      return this.#addVariable(variable, shape, "float32", initializer, trainable);
     });
-    this.#quantizers.set(name, quantizer);
+    if (quantizer !== null) this.#quantizers.set(name, quantizer);
     return quantizer;
   }
 
@@ -379,6 +388,12 @@ export abstract class QuantLayer extends tf.layers.Layer {
       throw new UnknownNameError(`quant of ${this.name}`, "activation quantizer", name, known);
     }
     return this.#quantizers.get(name) ?? null;
+  }
+
+  /** The same where its grid lasts; null where each tensor has its own. */
+  #staticQuantizer(name: string): StaticQuantizer | null {
+    const quantizer = this.#activationQuantizer(name);
+    return quantizer instanceof StaticQuantizer ? quantizer : null;
   }
 }
 

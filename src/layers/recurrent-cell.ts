@@ -1,5 +1,6 @@
 /** What cells of recurrent layers share: how they are made, and how the host calls them. */
 import * as tf from "@tensorflow/tfjs";
+import type { ValueUse } from "../quant/make-quantizer.ts";
 import type { Pass } from "../quant/pass.ts";
 import type { Activation } from "./activation.ts";
 import { QuantDense } from "./dense.ts";
@@ -80,7 +81,7 @@ export abstract class RecurrentCell extends QuantLayer {
       ...this.sublayerArgs(name),
       units: sizes.outputs,
       quantizeInput: isInput,
-      quantizeOutput: this.policy.roundsEach,
+      ...{ quantizeOutput: this.policy.roundsEach, outputUse: "elementwise" },
       kernelRange: range,
       biasRange: isInput ? range : (this.recurrentBiasRange ?? range),
     });
@@ -93,9 +94,9 @@ export abstract class RecurrentCell extends QuantLayer {
     name: string,
     layerClass: new (args: QuantOperationArgs) => L,
     quantizeOutput: boolean,
-    outputKind: "act" | "cell" = "act",
+    outputUse: ValueUse = "elementwise",
   ): L {
-    const args = { ...this.sublayerArgs(name), quantizeOutput, outputKind };
+    const args = { ...this.sublayerArgs(name), quantizeOutput, outputUse };
     const layer = new layerClass(args);
     layer.build([null, this.units]);
     return this.track(layer);
@@ -108,6 +109,7 @@ export abstract class RecurrentCell extends QuantLayer {
       activation,
       quantizeInput: isGate && !this.policy.roundsEach,
       quantizeOutput: this.policy.roundsEach,
+      outputUse: "elementwise",
     });
     layer.build([null, this.units]);
     return this.track(layer);

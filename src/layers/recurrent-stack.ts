@@ -134,7 +134,7 @@ export abstract class RecurrentStack extends QuantLayer {
     }
     const quantizeOutput = this.policy.roundsEach;
     const args = { ...this.sublayerArgs(`eltwiseadd_residuals/${layer}`), quantizeOutput };
-    const add = this.track(new EltwiseAdd(args));
+    const add = this.track(new EltwiseAdd({ ...args, outputUse: "elementwise" }));
     add.build([null, inputs]);
     return add;
   }

@@ -1,7 +1,7 @@
 /** Gives a model the weights of a checkpoint, by name. */
 import * as tf from "@tensorflow/tfjs";
 import { CheckpointError } from "../errors.ts";
-import { isClipName } from "../quant/clip-name.ts";
+import { isRangeName } from "../quant/clip-name.ts";
 import { ROOT_SCOPE } from "./layer-paths.ts";
 import type { Seq2SeqModel } from "./model.ts";
 
@@ -12,14 +12,15 @@ export interface WeightArray {
 }
 
 /**
- * Assigns every variable. Clips alone may be missing (a float checkpoint starts a quantized model;
- * they keep their values) or surplus (a quantized checkpoint gives its weights to a float model).
+ * Assigns every variable. Clips, scales and zero points alone may be missing (a float checkpoint starts a
+ * quantized model; they keep their values) or surplus (a quantized checkpoint gives its weights to a
+ * float model).
  * The checkpoint's root scope may differ from ours. Checks everything first, so that a misfit
  * changes nothing.
  * @param where names the checkpoint in messages
  * @param only assigns the variables whose name matches alone; the others keep their values, and
  *   what the checkpoint has for them does not matter. Null: all
- * @returns names of the clips that were not assigned
+ * @returns names of the clips, scales and zero points that were not assigned
  * @throws {CheckpointError} listing missing, surplus and misshapen tensors, and those with NaN or
  *   infinite values
  */
@@ -42,11 +43,11 @@ export function assignWeights(
   const problems = [
     ...listed(
       "missing",
-      missing.filter((name) => !isClipName(name)),
+      missing.filter((name) => !isRangeName(name)),
     ),
     ...listed(
       "surplus",
-      surplus.filter((name) => !isClipName(name)),
+      surplus.filter((name) => !isRangeName(name)),
     ),
     ...listed("of another shape", misshapen),
   ];
@@ -71,7 +72,7 @@ export function assignWeights(
       variable.assign(tf.tensor(Float32Array.from(array.data), variable.shape, "float32"));
     });
   }
-  return [...variables.keys()].filter((name) => isClipName(name) && !renamed.has(name));
+  return [...variables.keys()].filter((name) => isRangeName(name) && !renamed.has(name));
 }
 
 /** The checkpoint's tensors, with its root scope replaced where all names share another one. */

@@ -4,8 +4,8 @@ import { exactSlice } from "../core/integer-product.ts";
 import { ShapeError } from "../errors.ts";
 import { hasKernel, runKernel } from "./kernel.ts";
 
-/** Largest absolute code that is packed as one byte: −128 … 127. */
-const LARGEST_BYTE = 128;
+/** Largest absolute code that is packed, as two bytes; up to 128 one byte is enough. */
+const LARGEST_PACKED = 32767;
 
 /** The right operand's layout, and the bound of its codes. */
 interface RightOperand {
@@ -54,19 +54,19 @@ export function codeProduct(a: tf.Tensor, b: tf.Tensor, options: CodeProductOpti
 }
 
 /**
- * The right operand of many products, laid out once for the backend's kernel as bytes; its layout is
+ * The right operand of many products, laid out once for the backend's kernel; its layout is
  * the kernel's own.
  *
  * @param codes float32 codes [k, n] or, transposed, [n, k]
  * @returns int32 tensor for {@link codeProduct}, which the caller disposes; null where the backend has
- *   no kernel or the codes do not fit into bytes
+ *   no kernel or the codes do not fit into two bytes
  */
 export function packCodes(
   codes: tf.Tensor2D,
   { transposeB = false, maxAbsB }: RightOperand,
 ): tf.Tensor | null {
-  if (maxAbsB > LARGEST_BYTE || !hasKernel("QatPackCodes")) return null;
-  return runKernel("QatPackCodes", { codes }, { transposeB }, () => [])[0]!;
+  if (maxAbsB > LARGEST_PACKED || !hasKernel("QatPackCodes")) return null;
+  return runKernel("QatPackCodes", { codes }, { transposeB, maxAbsB }, () => [])[0]!;
 }
 
 /** int32 holds Σ a·b only below 2^31. */

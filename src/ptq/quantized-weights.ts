@@ -1,21 +1,22 @@
 /** The quantized weights of a model, as post-training methods change them. */
 import * as tf from "@tensorflow/tfjs";
 import type { Seq2SeqModel } from "../models/model.ts";
-import type { Quantizer } from "../quant/quantizers.ts";
+import { StaticQuantizer } from "../quant/quantizers.ts";
 
 /** A weight with what rounds it. */
 export interface RoundedWeight {
   /** Checkpoint name, such as `…/ffn/dense1/kernel`. */
   readonly name: string;
   readonly variable: tf.Variable;
-  readonly quantizer: Quantizer;
+  readonly quantizer: StaticQuantizer;
 }
 
-/** Every weight that has a quantizer, by name, in the model's order. */
+/** Every weight that is rounded to integer codes, by name, in the model's order. */
 export function roundedWeights(model: Seq2SeqModel): ReadonlyMap<string, RoundedWeight> {
   const quantizers = model
     .layers()
     .flatMap((layer) => [...layer.quantizers.values()])
+    .filter((quantizer) => quantizer instanceof StaticQuantizer)
     .filter(({ kind }) => kind === "weight");
   return new Map(
     quantizers.map((quantizer) => {
@@ -32,7 +33,7 @@ export function biasOf(model: Seq2SeqModel, weight: string, outputs: number): tf
   return bias?.size === outputs ? bias : null;
 }
 
-/** Copies of all weights that have a quantizer, by name; the caller disposes them. */
+/** Copies of all {@link roundedWeights}, by name; the caller disposes them. */
 export function copyRoundedWeights(model: Seq2SeqModel): ReadonlyMap<string, tf.Tensor> {
   return new Map(
     [...roundedWeights(model)].map(([name, { variable }]) => [name, tf.clone(variable)]),

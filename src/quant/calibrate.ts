@@ -4,7 +4,7 @@ import { TrainingError } from "../errors.ts";
 import { clipName } from "./clip-name.ts";
 import { chooseClip, type RangeMethod } from "./observers.ts";
 import { withPass, type Pass, type Positions } from "./pass.ts";
-import type { Quantizer } from "./quantizers.ts";
+import { ClipQuantizer, type Quantizer } from "./quantizers.ts";
 import { RunningStatistics } from "./running-statistics.ts";
 import { TensorWatch } from "./tensor-watch.ts";
 
@@ -28,7 +28,7 @@ export interface CalibrateClipsOptions {
 }
 
 /**
- * Sets every clip that the user has not given. A weight's is its largest absolute value (in each
+ * Sets every clip that the user has not given; quantizers without one stay as they are. A weight's is its largest absolute value (in each
  * channel): at 8 bits nothing is cut off. An activation's follows from its values in float passes.
  * The weights themselves stay as they are.
  *
@@ -44,6 +44,7 @@ export function calibrateClips(
   const open = model
     .layers()
     .flatMap((layer) => [...layer.quantizers.values()])
+    .filter((quantizer) => quantizer instanceof ClipQuantizer)
     .filter(({ clip, isClipGiven }) => clip !== null && !isClipGiven)
     .filter(({ path }) => only === null || only.has(clipName(path)));
   const activations = open.filter(({ kind }) => kind !== "weight");
@@ -70,7 +71,7 @@ export function calibrateClips(
 }
 
 function observe(
-  quantizers: readonly Quantizer[],
+  quantizers: readonly ClipQuantizer[],
   forwardPasses: Iterable<(pass: Pass) => void>,
 ): Map<string, RunningStatistics> {
   const wanted = new Set(quantizers.map(({ path }) => path));
@@ -97,7 +98,11 @@ function observe(
   return seen;
 }
 
-function setWeightClip(clip: tf.Variable, weight: tf.Variable, { axis, path }: Quantizer): void {
+function setWeightClip(
+  clip: tf.Variable,
+  weight: tf.Variable,
+  { axis, path }: ClipQuantizer,
+): void {
   tf.tidy(() => {
     const others = weight.shape.map((_, i) => i).filter((i) => i !== axis);
     const largest = tf.max(tf.abs(weight), axis === null ? undefined : others);

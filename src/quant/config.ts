@@ -3,6 +3,7 @@
  * layers receive.
  */
 import { z } from "zod";
+import { QUANT_MODES, type QuantMode } from "../core/qtype.ts";
 import { ConfigError, UnknownNameError } from "../errors.ts";
 
 const bits = z.int().min(2).max(8);
@@ -11,18 +12,6 @@ const rounding = z.enum(["half_even", "half_up"]);
 
 /** Other tools whose placement or gradient rules may be followed. */
 const QUANT_COMPATS = ["none", "neurst", "distiller-2019", "distiller-2020"] as const;
-
-/**
- * Which codes a range is spread over. `symmetric`: −t … t−1 around an exact zero, scale c/(t−1);
- * `symmetric_restricted`: −(t−1) … t−1; `asymmetric_signed` and `asymmetric_unsigned`: −t … t−1 and
- * 0 … 2t−1 with a zero point, for ranges that are not centred. t = 2^(bits−1).
- */
-export const QUANT_MODES = [
-  ...(["symmetric", "symmetric_restricted"] as const),
-  ...(["asymmetric_signed", "asymmetric_unsigned"] as const),
-] as const;
-/** One of {@link QUANT_MODES}. */
-export type QuantMode = (typeof QUANT_MODES)[number];
 
 /**
  * How a range follows from the statistics of a tensor; see `range-methods.ts`. `none`: from the
@@ -74,8 +63,8 @@ const overridable = {
     .enum(CLIP_METHODS)
     .optional()
     .describe(
-      "post-training: how ranges of activations follow from statistics [default: mse; none under " +
-        "distiller-2019 and distiller-2020]",
+      "post-training: how ranges of activations follow from statistics [default: mse; none with " +
+        "quant_dynamic and under distiller-2019 and distiller-2020]",
     ),
   quant_clip_n_stds: z
     .number()
@@ -211,7 +200,7 @@ export function resolveQuantConfig(params: unknown): QuantConfig {
     weightMode: p.quant_weight_mode ?? "symmetric",
     actMode: p.quant_act_mode ?? "symmetric",
     weightClip: p.quant_weight_clip ?? "none",
-    actClip: p.quant_act_clip ?? (followsDistiller(p.quant_compat) ? "none" : "mse"),
+    actClip: p.quant_act_clip ?? defaultActClip(p.quant_compat, p.quant_dynamic ?? false),
     clipNStds: p.quant_clip_n_stds ?? null,
     clipHalfRange: p.quant_clip_half_range ?? false,
     netAware: p.quant_net_aware ?? true,
@@ -226,6 +215,11 @@ export function resolveQuantConfig(params: unknown): QuantConfig {
     weightClipL2: 0.001,
     actClipL2: 0.01,
   });
+}
+
+/** Live tensors have no histogram for a search. */
+function defaultActClip(compat: QuantConfig["compat"], dynamic: boolean): ClipMethod {
+  return dynamic || followsDistiller(compat) ? "none" : "mse";
 }
 
 /** The published placement rounds every result to the bits of activations. */
@@ -290,7 +284,7 @@ function postTrainingParams(config: QuantConfig): Partial<QuantParamsInput> {
   };
   const isDefault = ([key, value]: [string, unknown]): boolean =>
     key === "quant_act_clip"
-      ? value === (followsDistiller(config.compat) ? "none" : "mse")
+      ? value === defaultActClip(config.compat, config.dynamic)
       : value === POST_TRAINING_DEFAULTS[key];
   return Object.fromEntries(Object.entries(all).filter((entry) => !isDefault(entry)));
 }

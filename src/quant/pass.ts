@@ -4,7 +4,7 @@
  */
 import type * as tf from "@tensorflow/tfjs";
 
-/** The grid that a tensor's values lie on: value = code · scale. */
+/** The grid that a tensor's values lie on: value = code · scale, codes centred on their zero point. */
 export interface TensorGrid {
   /** Path of the quantizer that made the tensor, such as `…/ffn/dense1_activ`. */
   readonly quantizer: string;
@@ -76,7 +76,7 @@ export interface DropoutSource {
 export interface QuantizedWeight {
   /** fround(code · scale), shape of the weight; null until asked for. */
   values: tf.Tensor | null;
-  /** The integer codes as float32; null until asked for. */
+  /** The integer codes as float32, zero being code 0; null until asked for. */
   codes: tf.Tensor | null;
   /** The codes as bytes, laid out for products, by whether the product transposes the weight. */
   readonly packed: Map<boolean, tf.Tensor>;
@@ -114,7 +114,10 @@ export interface Pass {
   readonly skipQuantization?: boolean | undefined;
   /** Sees each product: the placement report. */
   readonly onProduct?: ((record: ProductRecord) => void) | undefined;
-  /** Sees each quantized activation's codes (float32 integers), valid during the call only. */
+  /**
+   * Sees each quantized activation's codes (float32 integers, zero being code 0), valid during the call
+   * only; not those of tensors with grids of their own.
+   */
   readonly onCodes?: ((quantizer: string, codes: tf.Tensor) => void) | undefined;
 }
 

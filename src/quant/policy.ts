@@ -1,10 +1,10 @@
 /** Which settings each quantizer of a model gets: the model's own, changed by glob overrides. */
+import type { QuantMode } from "../core/qtype.ts";
 import { ConfigError, nearestName } from "../errors.ts";
 import {
   type ClipMethod,
   followsDistiller,
   type QuantConfig,
-  type QuantMode,
   type QuantOverride,
 } from "./config.ts";
 
@@ -138,6 +138,8 @@ function applyOverrides(
   const first = <K extends keyof QuantOverride>(key: K): QuantOverride[K] | undefined =>
     overrides.find((override) => override[key] !== undefined)?.[key];
   if (first("enable") === false) return null;
+  // Live tensors have no histogram for the searches that static ranges may be chosen by.
+  const startsDynamic = first("quant_dynamic") === true && !config.dynamic;
   return {
     weightBits: first("quant_weight_bits") ?? config.weightBits,
     actBits: first("quant_act_bits") ?? config.actBits,
@@ -148,7 +150,7 @@ function applyOverrides(
     weightMode: first("quant_weight_mode") ?? config.weightMode,
     actMode: first("quant_act_mode") ?? config.actMode,
     weightClip: first("quant_weight_clip") ?? config.weightClip,
-    actClip: first("quant_act_clip") ?? config.actClip,
+    actClip: first("quant_act_clip") ?? (startsDynamic ? "none" : config.actClip),
     clipNStds: first("quant_clip_n_stds") ?? config.clipNStds,
     clipHalfRange: first("quant_clip_half_range") ?? config.clipHalfRange,
     netAware: first("quant_net_aware") ?? config.netAware,

@@ -1,6 +1,6 @@
 /** How ranges are learnt: a catalogue, so that another strategy is one more entry. */
 import * as tf from "@tensorflow/tfjs";
-import type { Quantizer } from "./quantizers.ts";
+import { ClipQuantizer, type Quantizer } from "./quantizers.ts";
 
 /** One way to start and to regularize clips. */
 export interface QuantStrategy {
@@ -29,7 +29,9 @@ export const QUANT_STRATEGIES = {
     initialActClip: 16,
     penalty: (quantizers) =>
       tf.tidy(() => {
-        const clipped = [...quantizers].filter(({ clip }) => clip !== null);
+        const clipped = [...quantizers]
+          .filter((quantizer) => quantizer instanceof ClipQuantizer)
+          .filter(({ clip }) => clip !== null);
         if (clipped.length === 0) return tf.scalar(0);
         // One tensor of all clips: a few operations in place of several for each clip.
         const clips = clipped.map(({ clip }) => tf.reshape<tf.Rank.R1>(clip!.read(), [-1]));

@@ -2,7 +2,7 @@
 import { selectBackend } from "../backends/select.ts";
 import { exportInt8 } from "../export/int8.ts";
 import { saveInt8 } from "../export/save-int8.ts";
-import { isClipName } from "../quant/clip-name.ts";
+import { isRangeName } from "../quant/clip-name.ts";
 import { loadModel } from "./load-model.ts";
 import { modelConfigFiles } from "./model-configs.ts";
 
@@ -30,7 +30,7 @@ export async function exportModel(path: string, output: string): Promise<ExportR
   try {
     const exported = exportInt8(model, { special: task.special });
     saveInt8(output, exported, modelConfigFiles(recipe, model));
-    const weights = [...model.variables].filter(([name]) => !isClipName(name));
+    const weights = [...model.variables].filter(([name]) => !isRangeName(name));
     return {
       output,
       source: weightsPath,

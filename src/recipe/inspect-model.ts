@@ -58,16 +58,17 @@ function inspectFloat(path: string): ModelReport {
 function inspectInt8(path: string): ModelReport {
   const { model } = loadInt8(path);
   const weights = [...model.weights].map(
-    ([name, { shape, codes, scale, record }]): TensorReport => ({
+    ([name, { shape, codes, scale, zeroPoint, record }]): TensorReport => ({
       ...floatReport(name, shape),
       role: "quantized weight",
-      dtype: "int8",
+      dtype: codes instanceof Int8Array ? "int8" : "uint8",
       bits: record.bits,
       clip: record.clip_max,
       scale: perChannel(scale),
+      zero_point: perChannel(zeroPoint),
       output_min: record.min,
       output_max: record.max,
-      ...codeFigures(codes, record.bits),
+      ...codeFigures(codes, record),
     }),
   );
   const floats = [...model.floats].map(([name, { shape }]) => floatReport(name, shape));
@@ -77,14 +78,20 @@ function inspectInt8(path: string): ModelReport {
     bits: record.bits,
     clip: record.clip_max,
     scale: record.scale,
+    zero_point: record.zero_point,
     output_min: record.min,
     output_max: record.max,
   }));
+  const live = Object.entries(model.record.dynamic_activations).map(
+    ([name, record]): TensorReport => ({
+      ...{ ...floatReport(name, []), role: "activation range", bits: record.bits },
+    }),
+  );
   return {
     path,
     format: "int8",
     step: null,
-    tensors: [...weights, ...floats, ...ranges].sort((a, b) => (a.path < b.path ? -1 : 1)),
+    tensors: [...weights, ...floats, ...ranges, ...live].sort((a, b) => (a.path < b.path ? -1 : 1)),
     codes: new Map([...model.weights].map(([name, { codes }]) => [name, codes])),
   };
 }

@@ -1,10 +1,10 @@
 /** Inspects a quantized training checkpoint through the trained layers. */
 import { selectBackend } from "../backends/select.ts";
-import { clipName } from "../quant/clip-name.ts";
-import type { Quantizer } from "../quant/quantizers.ts";
-import { shortPath } from "../models/layer-paths.ts";
+import { isRangeName } from "../quant/clip-name.ts";
+import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 import {
   codeFigures,
+  floatReport,
   floatReports,
   perChannel,
   type ModelReport,
@@ -17,18 +17,18 @@ export async function inspectQuantized(path: string): Promise<ModelReport> {
   await selectBackend("cpu");
   const { model, weightsPath, step } = loadModel(path);
   try {
-    const codes = new Map<string, Int8Array>();
+    const codes = new Map<string, Int8Array | Uint8Array>();
     const quantized: TensorReport[] = [];
     for (const layer of model.layers()) {
       for (const [name, quantizer] of layer.quantizers) {
         const view = quantizer.kind === "weight" ? layer.quantizedWeight(name) : null;
         if (view !== null) codes.set(quantizer.path, view.codes);
-        const figures = view === null ? {} : codeFigures(view.codes, view.bits);
+        const figures = view === null ? {} : codeFigures(view.codes, view.stored);
         quantized.push({ ...rangeReport(quantizer), ...figures, shape: view?.shape ?? [] });
       }
     }
-    const owned = new Set(quantized.flatMap(({ name }) => [name, clipName(name)]));
-    const floats = [...model.variables].filter(([name]) => !owned.has(name));
+    const owned = new Set(quantized.map(({ name }) => name));
+    const floats = [...model.variables].filter(([name]) => !owned.has(name) && !isRangeName(name));
     const tensors = [...quantized, ...floatReports(floats)];
     tensors.sort((a, b) => (a.path < b.path ? -1 : 1));
     return { path: weightsPath, format: "quantized", step, tensors, codes };
@@ -38,20 +38,19 @@ export async function inspectQuantized(path: string): Promise<ModelReport> {
 }
 
 function rangeReport(quantizer: Quantizer): TensorReport {
-  const { clip, scale, min, max } = quantizer.range();
-  const isWeight = quantizer.kind === "weight";
+  const { path, kind, bits } = quantizer;
+  const role = kind === "weight" ? "quantized weight" : "activation range";
+  const report = { ...floatReport(path, []), role, bits } as const;
+  // Each tensor has a range of its own.
+  if (!(quantizer instanceof StaticQuantizer)) return report;
+  const { clip, scale, zeroPoint, min, max } = quantizer.range();
   return {
-    path: shortPath(quantizer.path),
-    name: quantizer.path,
-    role: isWeight ? "quantized weight" : "activation range",
-    shape: [],
-    dtype: isWeight ? "int8" : "float32",
-    bits: quantizer.bits,
+    ...report,
+    dtype: kind !== "weight" ? "float32" : quantizer.stored.qmin < 0 ? "int8" : "uint8",
     clip: clip.length === 0 ? null : perChannel(clip),
     scale: perChannel(scale),
+    zero_point: perChannel(zeroPoint),
     output_min: Math.min(...min),
     output_max: Math.max(...max),
-    used_levels: null,
-    saturated: null,
   };
 }

@@ -35,7 +35,7 @@ export interface LoadedModel {
  * Loads a model for evaluation. A backend must have been selected. The caller disposes the model.
  * @param path a model directory, a checkpoint file in one, or an int8 export
  * @param recipe settings to use in place of those of the model's own directory
- * @throws {ConfigError} if quantization is asked of a model without clips; {@link DataError} if the
+ * @throws {ConfigError} if quantization is asked of a model without ranges; {@link DataError} if the
  *   recipe's vocabulary is not the model's
  */
 export function loadModel(path: string, recipe?: Recipe): LoadedModel {
@@ -77,8 +77,8 @@ function checkpointInto(model: Seq2SeqModel, path: string): WeightSource {
   if (missing.length > 0) {
     throw new ConfigError(
       `${checkpoint.path}: expected a quantized model, because enable_quant is set, received one ` +
-        `without ${missing.length} clips (${missing[0]!} …). Train it with --enable_quant first, or ` +
-        "leave --enable_quant out.",
+        `without ${missing.length} ranges (${missing[0]!} …). Train it with --enable_quant or quantize ` +
+        "it first, or leave --enable_quant out.",
     );
   }
   const isQuantized = model.layers()[0]?.quantConfig !== null;

@@ -7,6 +7,7 @@ import { describeCorpus, type PairExample } from "../data/parallel-text.ts";
 import { ConfigError } from "../errors.ts";
 import { INDEX_NAME } from "../train/checkpoint-index.ts";
 import { latestCheckpoint } from "../train/checkpoint-store.ts";
+import { assertLearnable } from "../quant/learnable.ts";
 import type { TrainerOptions, TrainResult, ValidationOptions } from "../train/train-options.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Validator } from "../train/validator.ts";
@@ -79,6 +80,7 @@ async function prepare(
   const batches = batchStream(recipe, task, examples);
   const validator = await createValidator(recipe, task, reporter, signal);
   const built = buildModel(recipe, task);
+  assertLearnable(built.model.layers());
   return { ...built, recipe, entry, modelDir, task, examples, batches, validator };
 }
 

@@ -1,5 +1,4 @@
 /** What is told about tensors and activation ranges. */
-import { qtypeOf } from "../core/qtype.ts";
 import { shortPath } from "../models/layer-paths.ts";
 
 /** One number, or one for each channel. */
@@ -13,13 +12,15 @@ export interface TensorReport {
   readonly name: string;
   readonly role: "quantized weight" | "float tensor" | "activation range";
   readonly shape: readonly number[];
-  /** Type of what is deployed: int8 codes for quantized weights. */
-  readonly dtype: "float32" | "int8";
+  /** Type of what is deployed: int8 or uint8 codes for quantized weights. */
+  readonly dtype: "float32" | "int8" | "uint8";
   readonly bits: number | null;
-  /** The trained clip; null for float tensors and for constant ranges. */
+  /** The trained clip; null for float tensors and for ranges that are not learnt. */
   readonly clip: PerChannel | null;
   /** Real size of one integer step. */
   readonly scale: PerChannel | null;
+  /** The code of zero. */
+  readonly zero_point: PerChannel | null;
   /** Smallest and largest value that codes express. */
   readonly output_min: number | null;
   readonly output_max: number | null;
@@ -31,7 +32,7 @@ export interface TensorReport {
 
 /** A weight's integer matrix. */
 export interface CodesReport extends TensorReport {
-  readonly codes: Int8Array;
+  readonly codes: Int8Array | Uint8Array;
 }
 
 /** All tensors of a model. */
@@ -41,7 +42,7 @@ export interface ModelReport {
   readonly step: number | null;
   readonly tensors: readonly TensorReport[];
   /** Codes of the quantized weights by checkpoint name. */
-  readonly codes: ReadonlyMap<string, Int8Array>;
+  readonly codes: ReadonlyMap<string, Int8Array | Uint8Array>;
 }
 
 /** Reports of tensors that are not quantized. */
@@ -62,6 +63,7 @@ export function floatReport(name: string, shape: readonly number[]): TensorRepor
     bits: null,
     clip: null,
     scale: null,
+    zero_point: null,
     output_min: null,
     output_max: null,
     used_levels: null,
@@ -70,16 +72,15 @@ export function floatReport(name: string, shape: readonly number[]): TensorRepor
 }
 
 /** One value alone, or all of them. */
-export function perChannel(values: Float32Array): PerChannel {
+export function perChannel(values: Float32Array | Int32Array): PerChannel {
   return values.length === 1 ? values[0]! : Array.from(values);
 }
 
 /** How a weight's codes use their range. */
 export function codeFigures(
-  codes: Int8Array,
-  bits: number,
+  codes: Int8Array | Uint8Array,
+  { qmin, qmax }: { readonly qmin: number; readonly qmax: number },
 ): Pick<TensorReport, "used_levels" | "saturated"> {
-  const { qmin, qmax } = qtypeOf("weight", bits);
   let ends = 0;
   for (const code of codes) if (code === qmin || code === qmax) ends++;
   return { used_levels: new Set(codes).size, saturated: ends / codes.length };

@@ -7,6 +7,7 @@ import { captureStep, type CapturedStep, type CaptureOptions } from "../graph/ca
 import { batchTensors, sequenceLoss, type BatchTensors, type Criterion } from "../models/loss.ts";
 import { globalNorm } from "../ops/global-norm.ts";
 import type { QuantConfig } from "../quant/config.ts";
+import { assertLearnable } from "../quant/learnable.ts";
 import { withPass, type DropoutSource } from "../quant/pass.ts";
 import type { Quantizer } from "../quant/quantizers.ts";
 import { QUANT_STRATEGIES } from "../quant/strategies.ts";
@@ -81,7 +82,9 @@ export class TrainStep {
   #dropout: DropoutSource | null = null;
   #batchCount = 0;
 
+  /** @throws {ConfigError} for a model with ranges that cannot be learnt */
   constructor(setup: StepSetup, options: CaptureOptions = {}) {
+    assertLearnable(setup.model.layers());
     this.#setup = setup;
     this.#captured = captureStep((...tensors) => this.#step(tensors), options);
   }

@@ -121,27 +121,38 @@ function rowCases(): Case[] {
 }
 
 function codeCases(): Case[] {
-  return [64, 513, 2047].map((k): Case => {
+  const sizes = [
+    ...[
+      { k: 64, width: 1 },
+      { k: 513, width: 1 },
+      { k: 2047, width: 1 },
+      { k: 513, width: 2 },
+    ],
+  ];
+  return sizes.map(({ k, width }): Case => {
     const [m, n] = [83, 203];
     return {
       name: "codeGemm",
-      of: `common axis of ${k}`,
+      of: `common axis of ${k}, ${width} bytes a code`,
       sizes: [m * n],
       prepare: () => {
         const { direct } = kernels;
         const codes = (count: number): number => {
           const address = kernels.normal(count);
           const view = kernels.floats(address, count);
-          view.set(view.map((v) => Math.max(-128, Math.min(127, Math.round(40 * v)))));
+          const most = 128 * width;
+          view.set(
+            view.map((v) => Math.max(-most, Math.min(most - 1, Math.round(40 * width * v)))),
+          );
           return address;
         };
         const [a, b] = [codes(m * k), codes(k * n)];
-        const packed = kernels.allocate(direct.packedCodeBytes(n, k));
-        direct.packCodes(b, n, k, 0, packed);
+        const packed = kernels.allocate(direct.packedCodeBytes(n, k, width));
+        direct.packCodes(b, n, k, 0, packed, width);
         const [scales, bias] = [kernels.normal(n), kernels.normal(n)];
         const scratch = kernels.allocate(direct.codeGemmScratchBytes(k));
         return (module, out) =>
-          module.codeGemm(...[a, packed, out[0]!, 0, m, n, k, scales, bias, scratch]);
+          module.codeGemm(...[a, packed, out[0]!, 0, m, n, k, scales, bias, scratch, width]);
       },
     };
   });

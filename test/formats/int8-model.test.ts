@@ -7,11 +7,15 @@ import {
 } from "../../src/formats/quantization-json.ts";
 import { type SafeTensor, writeSafetensors } from "../../src/formats/safetensors.ts";
 
-const weight = { bits: 4, qmin: -8, qmax: 7, min: -0.8, max: 0.7, path: "a" };
+const weight = {
+  ...({ bits: 4, mode: "symmetric", qmin: -8, qmax: 7, min: -0.8, max: 0.7, path: "a" } as const),
+};
 const record: QuantizationRecord = {
   format: "tfjs-qat-int8",
   version: 1,
   rounding: "half_even",
+  placement: "none",
+  dynamic_activations: {},
   tensors_sha256: "0".repeat(64),
   model: { class: "Transformer", params: {} },
   vocabulary: { source_size: 5, target_size: 5, unk: 2, bos: 3, eos: 4 },

@@ -11,6 +11,8 @@ const record: QuantizationRecord = {
   format: "tfjs-qat-int8",
   version: 1,
   rounding: "half_even",
+  placement: "none",
+  dynamic_activations: {},
   tensors_sha256: "0123456789abcdef".repeat(4),
   model: { class: "Transformer", params: { "encoder.num_layers": 3, "decoder.rate": 0.1 } },
   vocabulary: { source_size: 4139, target_size: 4139, unk: 4136, bos: 4137, eos: 4138 },
@@ -18,6 +20,7 @@ const record: QuantizationRecord = {
     "TransformerEncoder/layer_0/ffn/dense1/kernel": {
       path: "encoder/layer_0/ffn/dense1/kernel",
       bits: 8,
+      mode: "symmetric",
       axis: 1,
       qmin: -128,
       qmax: 127,
@@ -28,6 +31,7 @@ const record: QuantizationRecord = {
     "a/kernel": {
       path: "a/kernel",
       bits: 4,
+      mode: "symmetric",
       axis: null,
       qmin: -8,
       qmax: 7,
@@ -41,6 +45,7 @@ const record: QuantizationRecord = {
       path: "encoder/layer_0/ffn/dense1/output",
       kind: "relu",
       bits: 8,
+      mode: "symmetric",
       qmin: 0,
       qmax: 255,
       scale: f(3 / 255),
@@ -53,6 +58,7 @@ const record: QuantizationRecord = {
       path: "encoder/layer_0/self_attention/weights",
       kind: "softmax",
       bits: 8,
+      mode: "symmetric",
       qmin: 0,
       qmax: 255,
       scale: 1 / 256,
@@ -121,9 +127,9 @@ describe("quantization.json", () => {
       says: "finite",
     },
     {
-      name: "a clip that is null",
-      text: change('"clip_max": [0.1, 0.3]', '"clip_max": null'),
-      says: "clip_max: expected a finite number, received null",
+      name: "an unknown mode",
+      text: change('"clip_max": [0.1, 0.3]', '"clip_max": null, "mode": "affine"'),
+      says: "mode: expected symmetric or symmetric_restricted or",
     },
     {
       name: "a fractional zero point",

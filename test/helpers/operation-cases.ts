@@ -2,6 +2,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { RandomStream } from "../../src/core/random.ts";
 import { adamUpdate } from "../../src/ops/adam.ts";
+import { affineLstmCell } from "../../src/ops/affine-lstm-cell.ts";
+import { affineQuant, affineQuantCodes } from "../../src/ops/affine-quant.ts";
 import { attentionSoftmax } from "../../src/ops/attention-softmax.ts";
 import { additiveScores } from "../../src/ops/additive-scores.ts";
 import { cachedAttention, narrowCodes } from "../../src/ops/cached-attention.ts";
@@ -42,6 +44,12 @@ const LONG_SUM = 2e-5;
 const SPEC: FakeQuantSpec = {
   ...({ kind: "weight", bits: 4, axis: 1, rounding: "half_even", compat: "none" } as const),
 };
+
+const AFFINE = { qmin: -8, qmax: 7, axis: 1 };
+const affineGrid = (): Parameters<typeof affineQuant>[1] => ({
+  scale: tf.tensor1d([0.1, 0.25, 0.3, 1, 0.7, 0.01]),
+  zeroPoint: tf.tensor1d([-8, 7, 0, 3, -2, 1]),
+});
 
 const matrix = (rows: number, columns: number, seed: number): tf.Tensor2D =>
   normalTensor<tf.Rank.R2>([rows, columns], seed);
@@ -115,6 +123,22 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
   },
   QatAdditiveScores: { agreement: SHORT_SUM, run: () => [scoresOf(...scoresInputs())] },
   QatAdditiveScoresGrad: { agreement: SHORT_SUM, run: () => gradients(scoresOf, scoresInputs()) },
+  QatAffineLstmCell: {
+    agreement: SHORT_SUM,
+    run: () => {
+      const grids = { scales: tf.ones<tf.Rank.R1>([6]), zeroPoints: tf.zeros<tf.Rank.R1>([6]) };
+      const inputs = { sums: matrix(7, 36, 1), cell: matrix(7, 9, 2), ...grids };
+      return Object.values(affineLstmCell(inputs, [null, null, null, null, null, null]));
+    },
+  },
+  QatAffineQuant: {
+    agreement: "exact",
+    run: () => gradients((x) => affineQuant(x, affineGrid(), AFFINE), [matrix(9, 6, 1)]),
+  },
+  QatAffineQuantCodes: {
+    agreement: "exact",
+    run: () => [affineQuantCodes(matrix(9, 6, 1), affineGrid(), AFFINE)],
+  },
   QatAttentionSoftmax: { agreement: SHORT_SUM, run: () => [softmaxOf(heads(1))] },
   QatAttentionSoftmaxGrad: {
     agreement: SHORT_SUM,
@@ -205,7 +229,15 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
       const packedB = packCodes(b, { maxAbsB: 128 });
       const scales = { scaleA: tf.scalar(0.5), scaleB: tf.scalar(0.25) };
       const bounds = { maxAbsA: 128, maxAbsB: 128 };
-      return [codeProduct(codes([4, 33], -128, 256, 1), b, { ...bounds, ...scales, packedB })];
+      const wide = codes([33, 5], -255, 511, 2) as tf.Tensor2D;
+      const wideBounds = { maxAbsA: 128, maxAbsB: 255 };
+      const a = codes([4, 33], -128, 256, 1);
+      return [
+        codeProduct(a, b, { ...bounds, ...scales, packedB }),
+        codeProduct(a, wide, {
+          ...{ ...wideBounds, ...scales, packedB: packCodes(wide, { maxAbsB: 255 }) },
+        }),
+      ];
     },
   },
   QatSampleRanges: {

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Transformer } from "../../src/models/transformer.ts";
 import { resolveQuantConfig } from "../../src/quant/config.ts";
 import { withPass } from "../../src/quant/pass.ts";
+import { ClipQuantizer } from "../../src/quant/quantizers.ts";
 import { loadLohelp, makeBatch, readGolden } from "./lohelp.ts";
 
 export const LOHELP_SPECIAL = { unk: 4136, bos: 4137, eos: 4138 };
@@ -14,8 +15,9 @@ export const LOHELP_SPECIAL = { unk: 4136, bos: 4137, eos: 4138 };
 export function loadQuantizedLohelp(quantParams: Record<string, unknown> = {}): Transformer {
   const model = loadLohelp(resolveQuantConfig({ quant_act_clip_max: 8, ...quantParams }));
   for (const layer of model.layers()) {
-    for (const { kind, path, axis } of layer.quantizers.values()) {
-      if (kind !== "weight") continue;
+    for (const quantizer of layer.quantizers.values()) {
+      if (!(quantizer instanceof ClipQuantizer) || quantizer.kind !== "weight") continue;
+      const { path, axis } = quantizer;
       const clip = model.variables.get(`${path}_clip_max`)!;
       tf.tidy(() => {
         const weight = tf.abs(model.variables.get(path)!);

@@ -7,6 +7,7 @@ import type { QuantDense } from "../../src/layers/dense.ts";
 import { QuantGRU, type QuantGRUArgs } from "../../src/layers/gru.ts";
 import { resolveQuantConfig, type QuantParamsInput } from "../../src/quant/config.ts";
 import { withPass, type PassOptions, type ProductRecord } from "../../src/quant/pass.ts";
+import { ClipQuantizer } from "../../src/quant/quantizers.ts";
 import { describeBackends, describeVariants } from "../helpers/backend-variants.ts";
 import { built, calibrate, distance, quantizersOf, variablesOf } from "../helpers/recurrent.ts";
 
@@ -177,6 +178,7 @@ describeBackends("the products of a GRU that resets before", () => {
       const hidden = layer
         .allLayers()
         .flatMap((l) => [...l.quantizers.values()])
+        .filter((quantizer) => quantizer instanceof ClipQuantizer)
         .find(({ path }) => path.endsWith("eltwiseadd_hidden/output"))!;
       const seen = new Map([["start", [...hidden.codes(start).dataSync()]]]);
       const onCodes = (path: string, codes: tf.Tensor): void => {

@@ -5,7 +5,7 @@ import { QuantLSTM } from "../../src/layers/lstm.ts";
 import type { RecurrentStackArgs } from "../../src/layers/recurrent-stack.ts";
 import { resolveQuantConfig, type QuantParamsInput } from "../../src/quant/config.ts";
 import { withPass, type PassOptions } from "../../src/quant/pass.ts";
-import { Quantizer } from "../../src/quant/quantizers.ts";
+import { ClipQuantizer } from "../../src/quant/quantizers.ts";
 import { SeedSequence } from "../../src/quant/seed-sequence.ts";
 import { describeVariants } from "../helpers/backend-variants.ts";
 import { built, calibrate, distance, quantizersOf, variablesOf } from "../helpers/recurrent.ts";
@@ -126,11 +126,11 @@ describe("the quantizers of a cell", () => {
 /** How often each weight is quantized while `use` runs. */
 function weightCalls(use: () => void): Record<string, number> {
   const spies = (["apply", "codes"] as const).map((method) =>
-    vi.spyOn(Quantizer.prototype, method),
+    vi.spyOn(ClipQuantizer.prototype, method),
   );
   use();
   const paths = spies
-    .flatMap(({ mock }) => mock.contexts as Quantizer[])
+    .flatMap(({ mock }) => mock.contexts as ClipQuantizer[])
     .filter(({ kind }) => kind === "weight")
     .map(({ path }) => path);
   vi.restoreAllMocks();

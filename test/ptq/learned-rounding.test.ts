@@ -7,7 +7,7 @@ import type { Seq2SeqModel } from "../../src/models/model.ts";
 import { correctBiases } from "../../src/ptq/bias-correction.ts";
 import { learnRounding, type RoundingProgress } from "../../src/ptq/learned-rounding.ts";
 import { collectMoments, type ProductMoments } from "../../src/ptq/product-moments.ts";
-import { copyRoundedWeights } from "../../src/ptq/quantized-weights.ts";
+import { copyRoundedWeights, roundedWeights } from "../../src/ptq/quantized-weights.ts";
 import { flipRounding, type FlipProblem } from "../../src/ptq/rounding-flips.ts";
 import { searchRounding } from "../../src/ptq/rounding-search.ts";
 import { resolveQuantConfig } from "../../src/quant/config.ts";
@@ -123,14 +123,14 @@ describe("the search for a rounding", () => {
 });
 
 /** Codes of all quantized weights. */
-function codesOf(model: Seq2SeqModel): Map<string, Int8Array> {
+function codesOf(model: Seq2SeqModel): Map<string, Int16Array> {
   return new Map(
     model.layers().flatMap((layer) =>
       [...layer.quantizers.values()]
         .filter(({ kind }) => kind === "weight")
         .map(({ path }) => {
           const name = path.slice(path.lastIndexOf("/") + 1);
-          return [path, layer.quantizedWeight(name).codes] as const;
+          return [path, Int16Array.from(layer.quantizedWeight(name).codes)] as const;
         }),
     ),
   );
@@ -138,16 +138,13 @@ function codesOf(model: Seq2SeqModel): Map<string, Int8Array> {
 
 /** The model with weight clips that cut nothing off. */
 function unclipped(model: Seq2SeqModel): Seq2SeqModel {
-  for (const layer of model.layers()) {
-    for (const { kind, path, axis } of layer.quantizers.values()) {
-      if (kind !== "weight") continue;
-      tf.tidy(() => {
-        const weight = tf.abs(model.variables.get(path)!);
-        const others = weight.shape.map((_, i) => i).filter((i) => i !== axis);
-        const clip = tf.max(weight, axis === null ? undefined : others);
-        model.variables.get(`${path}_clip_max`)!.assign(clip);
-      });
-    }
+  for (const { variable, quantizer } of roundedWeights(model).values()) {
+    const { axis } = quantizer;
+    const largest = tf.tidy(() => {
+      const others = variable.shape.map((_, i) => i).filter((i) => i !== axis);
+      return tf.max(tf.abs(variable), axis === null ? undefined : others).dataSync();
+    });
+    quantizer.assignRange({ lo: largest.map((most) => -most), hi: largest });
   }
   return model;
 }

@@ -2,14 +2,14 @@ import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { selectBackend } from "../../src/backends/select.ts";
 import { resolveQuantConfig } from "../../src/quant/config.ts";
-import { Quantizer } from "../../src/quant/quantizers.ts";
+import { ClipQuantizer } from "../../src/quant/quantizers.ts";
 import { QUANT_STRATEGIES } from "../../src/quant/strategies.ts";
 
 beforeAll(() => selectBackend("cpu"));
 
 const { penalty } = QUANT_STRATEGIES["min/max"];
 
-function quantizerOf(clip: tf.Variable, clipL2: number): Quantizer {
+function quantizerOf(clip: tf.Variable, clipL2: number): ClipQuantizer {
   const spec = {
     kind: "weight",
     bits: 8,
@@ -17,10 +17,10 @@ function quantizerOf(clip: tf.Variable, clipL2: number): Quantizer {
     rounding: "half_even",
     compat: "none",
   } as const;
-  return new Quantizer({
+  return new ClipQuantizer({
     path: "p",
     spec,
-    clip: { read: () => clip },
+    clip: { read: () => clip, write: (value) => clip.assign(value) },
     clipL2,
     isClipGiven: true,
   });

@@ -90,8 +90,8 @@ const faults: [string, (parts: Parts) => void, string][] = [
     `${QKV}/output`,
   ],
   [
-    "a zero point of 1",
-    (parts) => (activationOf(parts, `${QKV}/output`).zero_point = 1),
+    "a zero point that cuts the range off",
+    (parts) => (activationOf(parts, `${QKV}/output`).zero_point = 110),
     `${QKV}/output`,
   ],
   [

@@ -24,7 +24,9 @@ export const codeProductKernel: LoopKernel = {
     const a = call.floats("a");
     refuseNaN(a);
     if (!call.has("packedB")) refuseNaN(call.floats("b"));
-    const b = call.has("packedB") ? bytesOf(call.ints("packedB"), k * n) : call.floats("b");
+    const b = call.has("packedB")
+      ? packedIn(call.ints("packedB"), k * n, call.attributes)
+      : call.floats("b");
     const bias = call.has("bias") ? call.floats("bias") : null;
     const scale = { scaleA: call.floats("scaleA")[0]!, scaleB: call.floats("scaleB"), bias };
     for (let g = 0; g < count; g++) {
@@ -37,20 +39,20 @@ export const codeProductKernel: LoopKernel = {
 };
 
 /**
- * codes [k, n] or [n, k] → bytes in an int32 tensor, as many as the compiled kernel's panels of 8
- * columns and whole pairs of k take. Here they stay in their order.
+ * codes [k, n] or [n, k] → bytes, or pairs of them, in an int32 tensor, as many as the compiled
+ * kernel's panels of 8 columns and whole pairs of k take. Here they stay in their order.
  */
 export const packCodesKernel: LoopKernel = {
   name: "QatPackCodes",
   outputTypes: ["int32"],
   outputShapes: ({ codes }, attributes) => {
     const { n, k } = packedSizes(codes!, attributes);
-    return [[Math.ceil(n / 8) * Math.ceil(k / 2) * 4]];
+    return [[Math.ceil(n / 8) * Math.ceil(k / 2) * 4 * packedWidth(attributes)]];
   },
   run(call) {
     const codes = call.floats("codes");
     refuseNaN(codes);
-    bytesOf(call.intOut, codes.length).set(codes);
+    packedIn(call.intOut, codes.length, call.attributes).set(codes);
   },
 };
 
@@ -65,6 +67,21 @@ export function packedSizes(shape: readonly number[], attributes: KernelAttribut
   return { n: transposeB ? rows : columns, k: transposeB ? columns : rows, transposeB };
 }
 
-function bytesOf(ints: Int32Array, count: number): Int8Array {
-  return new Int8Array(ints.buffer, ints.byteOffset, count);
+/** Largest absolute code that is packed as one byte: −128 … 127. */
+const LARGEST_BYTE = 128;
+
+/** Bytes of each packed code. */
+export function packedWidth({ maxAbsB }: KernelAttributes): 1 | 2 {
+  return (maxAbsB as number) > LARGEST_BYTE ? 2 : 1;
+}
+
+function packedIn(
+  ints: Int32Array,
+  count: number,
+  attributes: KernelAttributes,
+): Int8Array | Int16Array {
+  const { buffer, byteOffset } = ints;
+  return packedWidth(attributes) === 1
+    ? new Int8Array(buffer, byteOffset, count)
+    : new Int16Array(buffer, byteOffset, count);
 }

@@ -1,6 +1,7 @@
 /** LSTMs as kernels: `core/lstm.ts` and its gradient over a backend's memory. */
 import { lstmGradient } from "../../core/lstm-gradient.ts";
 import {
+  affineLstmGrids,
   type LstmGridList,
   lstmGrids,
   lstmSequence,
@@ -9,7 +10,7 @@ import {
 } from "../../core/lstm.ts";
 import type { Rounding } from "../../core/qtype.ts";
 import { KernelError } from "../../errors.ts";
-import type { KernelCall, LoopKernel } from "../loop-kernel.ts";
+import type { InputShapes, KernelCall, LoopKernel } from "../loop-kernel.ts";
 
 /** What of a call describes grids and sizes. */
 type LstmCall = Pick<KernelCall, "floats" | "shape" | "attributes">;
@@ -18,6 +19,16 @@ type LstmCall = Pick<KernelCall, "floats" | "shape" | "attributes">;
 export function lstmGridsOf(call: LstmCall): LstmGridList {
   const bits = (call.attributes.bits as string).split(",").map(Number);
   return lstmGrids(call.floats("clips"), bits, call.attributes.rounding as Rounding);
+}
+
+/** The grids that a call's scales, zero points and attributes describe. */
+export function affineLstmGridsOf(call: LstmCall): LstmGridList {
+  const { qmins, qmaxs } = call.attributes as Record<"qmins" | "qmaxs", string>;
+  const most = qmaxs.split(",");
+  const stored = qmins
+    .split(",")
+    .map((qmin, place) => (qmin === "" ? null : { qmin: Number(qmin), qmax: Number(most[place]) }));
+  return affineLstmGrids(call.floats("scales"), call.floats("zeroPoints"), stored);
 }
 
 /**
@@ -38,20 +49,35 @@ export function lstmSizeOf(call: LstmCall, name: string, width: 1 | 4): LstmSize
 /** sums [batch, 4·units], clips [6], cell? → hidden (codes where it has a grid), cell. */
 export const lstmCellKernel: LoopKernel = {
   name: "QatLstmCell",
-  outputShapes: ({ sums }) => {
-    const state = [sums![0]!, sums![1]! / 4];
-    return [state, state];
-  },
+  outputShapes: cellShapes,
   run(call) {
-    const [hidden, cell] = call.out as [Float32Array, Float32Array];
-    const given = {
-      sums: call.floats("sums"),
-      cell: call.has("cell") ? call.floats("cell") : null,
-    };
-    const units = call.shape("sums")[1]! / 4;
-    lstmStep({ ...given, units }, lstmGridsOf(call), { hidden, cell }, "codes");
+    runCell(call, lstmGridsOf(call));
   },
 };
+
+/** sums [batch, 4·units], scales [6], zeroPoints [6], cell? → hidden (codes likewise), cell. */
+export const affineLstmCellKernel: LoopKernel = {
+  name: "QatAffineLstmCell",
+  outputShapes: cellShapes,
+  run(call) {
+    runCell(call, affineLstmGridsOf(call));
+  },
+};
+
+function cellShapes({ sums }: InputShapes): number[][] {
+  const state = [sums![0]!, sums![1]! / 4];
+  return [state, state];
+}
+
+function runCell(call: KernelCall, grids: LstmGridList): void {
+  const [hidden, cell] = call.out as [Float32Array, Float32Array];
+  const given = {
+    sums: call.floats("sums"),
+    cell: call.has("cell") ? call.floats("cell") : null,
+  };
+  const units = call.shape("sums")[1]! / 4;
+  lstmStep({ ...given, units }, grids, { hidden, cell }, "codes");
+}
 
 /**
  * gates [time, batch, 4·units], kernel, bias, clips, hidden?, cell? → hidden and cells [time, batch,

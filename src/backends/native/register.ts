@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { KernelAttributes } from "../../ops/kernel.ts";
 import type { NativeBackend } from "./binding.ts";
+import { affineQuantCodesKernel, affineQuantKernel } from "./kernels/affine-quant.ts";
 import { codeProductKernel } from "./kernels/code-product.ts";
 import { crossEntropyGradKernel, crossEntropyKernel } from "./kernels/cross-entropy.ts";
 import { dropoutKernel } from "./kernels/dropout.ts";
@@ -35,6 +36,8 @@ const NATIVE_KERNELS: readonly NativeKernel[] = [
   adamKernel,
   additiveScoresKernel,
   additiveScoresGradKernel,
+  affineQuantKernel,
+  affineQuantCodesKernel,
   attentionSoftmaxKernel,
   attentionSoftmaxGradKernel,
   codeProductKernel,

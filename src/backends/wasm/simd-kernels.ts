@@ -6,13 +6,19 @@ import { cachedAttention, narrowCodes } from "./simd/cached-attention.ts";
 import { codeProduct, packCodes } from "./simd/code-product.ts";
 import { adam, columnSum, dropout, squareSum } from "./simd/elementwise.ts";
 import { embeddingLookup, segmentSum } from "./simd/embedding.ts";
-import { fakeQuant, fakeQuantCodes, fakeQuantGrad } from "./simd/fake-quant.ts";
+import {
+  affineQuant,
+  affineQuantCodes,
+  fakeQuant,
+  fakeQuantCodes,
+  fakeQuantGrad,
+} from "./simd/fake-quant.ts";
 import { fusedProduct } from "./simd/fused-product.ts";
 import { sigmoid, tanh } from "./simd/gate-activations.ts";
 import { joinHeads, splitHeads } from "./simd/heads.ts";
 import { layerNorm, layerNormGrad } from "./simd/layer-norm.ts";
 import { linear } from "./simd/linear.ts";
-import { lstmCell, lstmSequence, lstmSequenceGrad } from "./simd/lstm.ts";
+import { affineLstmCell, lstmCell, lstmSequence, lstmSequenceGrad } from "./simd/lstm.ts";
 import { sampleRanges, valueHistogram } from "./simd/observers.ts";
 import {
   attentionSoftmax,
@@ -27,6 +33,9 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatAdam: adam,
   QatAdditiveScores: additiveScores,
   QatAdditiveScoresGrad: additiveScoresGrad,
+  QatAffineLstmCell: affineLstmCell,
+  QatAffineQuant: affineQuant,
+  QatAffineQuantCodes: affineQuantCodes,
   QatAttentionSoftmax: attentionSoftmax,
   QatAttentionSoftmaxGrad: attentionSoftmaxGrad,
   QatCachedAttention: cachedAttention,

@@ -1,5 +1,4 @@
 /** Integer codes with the grid they lie on, and how activations are put on theirs. */
-import { asymmetricCode } from "../../core/asymmetric.ts";
 import type { Grid } from "../../core/affine.ts";
 import { firstNonFinite, quantizeArray } from "../../core/quantize.ts";
 import type { Rounding } from "../../core/qtype.ts";
@@ -22,7 +21,7 @@ export class ActivationQuantizer {
   readonly scale: number;
   /** Largest absolute value of a centred code. */
   readonly maxAbsCode: number;
-  readonly #zeroPoint: number;
+  /** Of codes less their zero point. */
   readonly #grid: Grid;
 
   /** @throws {FormatError} if the record contradicts itself */
@@ -45,8 +44,8 @@ export class ActivationQuantizer {
     this.path = path;
     this.scale = scale;
     this.maxAbsCode = Math.max(qmax - zeroPoint, zeroPoint - qmin);
-    this.#zeroPoint = zeroPoint;
-    this.#grid = { qmin, qmax, scale, lowest: min, highest: max, rounding, isZero };
+    const centred = { qmin: qmin - zeroPoint, qmax: qmax - zeroPoint };
+    this.#grid = { ...centred, scale, lowest: min, highest: max, rounding, isZero };
   }
 
   /**
@@ -61,16 +60,9 @@ export class ActivationQuantizer {
           `Some weight of the export is far too large; inspect it.`,
       );
     }
-    const q = new Int32Array(x.length);
-    if (this.#zeroPoint === 0) {
-      quantizeArray(x, q, [this.#grid], { outer: 1, channels: 1, inner: x.length });
-      trace.onCodes?.(this.path, q);
-      return { codes: q, scale: this.scale, quantizer: this.path };
-    }
-    const grid = { ...this.#grid, zeroPoint: this.#zeroPoint };
-    for (let i = 0; i < x.length; i++) q[i] = asymmetricCode(x[i]!, grid);
-    trace.onCodes?.(this.path, q);
-    const codes = q.map((code) => code - this.#zeroPoint);
+    const codes = new Int32Array(x.length);
+    quantizeArray(x, codes, [this.#grid], { outer: 1, channels: 1, inner: x.length });
+    trace.onCodes?.(this.path, codes);
     return { codes, scale: this.scale, quantizer: this.path };
   }
 }

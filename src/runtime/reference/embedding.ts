@@ -45,10 +45,10 @@ export class Embedding {
   }
 }
 
-/** fround(code · scale) of chosen rows. @param what they are, in messages */
+/** fround((code − zero point) · scale) of chosen rows. @param what they are, in messages */
 export function rowsOf(table: Int8Weight, rows: Int32Array, what: string): Float32Array {
   const [count, dim] = table.shape as readonly [number, number];
-  const { codes, scale, record } = table;
+  const { codes, scale, zeroPoint, record } = table;
   const values = new Float32Array(rows.length * dim);
   rows.forEach((row, i) => {
     if (row < 0 || row >= count) {
@@ -59,7 +59,7 @@ export function rowsOf(table: Int8Weight, rows: Int32Array, what: string): Float
     }
     for (let j = 0; j < dim; j++) {
       const channel = record.axis === null ? 0 : record.axis === 0 ? row : j;
-      values[i * dim + j] = codes[row * dim + j]! * scale[channel]!;
+      values[i * dim + j] = (codes[row * dim + j]! - zeroPoint[channel]!) * scale[channel]!;
     }
   });
   return values;

@@ -11,7 +11,9 @@ export class ExportParts {
   readonly #left: Set<string>;
   readonly #quantizers = new Map<string, ActivationQuantizer>();
 
+  /** @throws {FormatError} for roundings that the executor does not have */
   constructor(model: Int8Model) {
+    refuseOthers(model);
     this.#model = model;
     const { weights, floats, record } = model;
     const activations = Object.keys(record.activations);
@@ -110,6 +112,13 @@ export class ExportParts {
     this.#left.delete(name);
     return weight;
   }
+}
+
+function refuseOthers({ record }: Int8Model): void {
+  const [live] = Object.keys(record.dynamic_activations);
+  if (live !== undefined) throw fault(live, "a range of its own", "one of each tensor (dynamic)");
+  if (record.placement === "none") return;
+  throw fault("placement", "none: products rounded once", record.placement);
 }
 
 function fault(name: string, expected: string, received: string): FormatError {

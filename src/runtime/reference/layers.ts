@@ -92,9 +92,13 @@ export function quantizedLinear(x: Coded, map: QuantizedLinear, trace: Trace): C
   return map.output.apply(linear(x, map.linear, trace), trace);
 }
 
-/** dense2(quant(dense1(x))): the relu is the lower end of the quantizer's range. */
+/** dense2(quant(relu(dense1(x)))). */
 export function feedForward(x: Coded, weights: FeedForwardWeights, trace: Trace): Float32Array {
-  const hidden = weights.hidden.apply(linear(x, weights.dense1, trace), trace);
+  const sums = linear(x, weights.dense1, trace);
+  const hidden = weights.hidden.apply(
+    sums.map((v) => (v < 0 ? 0 : v)),
+    trace,
+  );
   return linear(hidden, weights.dense2, trace);
 }
 

@@ -2,11 +2,11 @@
 import { scaleAccumulator } from "../../core/integer-product.ts";
 import { maxAbs } from "../../core/quantize.ts";
 import { FormatError } from "../../errors.ts";
-import type { Int8Weight } from "../../formats/int8-model.ts";
+import { centredCodes, type Int8Weight } from "../../formats/int8-model.ts";
 import type { Coded } from "./coded.ts";
 import type { Trace } from "./trace.ts";
 
-/** A weight laid out for products: row n holds the inputs of output n. */
+/** A weight laid out for products: row n holds the inputs of output n, less their zero points. */
 export interface ProductWeight {
   readonly name: string;
   /** [outputs, inputs] */
@@ -46,7 +46,8 @@ export function productWeight(
         `Export the model again.`,
     );
   }
-  const bound = inputs * maxAbsInput * maxAbs(weight.codes);
+  const centred = centredCodes(weight);
+  const bound = inputs * maxAbsInput * maxAbs(centred);
   if (bound >= 2 ** 31) {
     throw new FormatError(
       `"${name}": expected sums of ${inputs} products below 2^31, received codes that can reach ` +
@@ -56,7 +57,7 @@ export function productWeight(
   const codes = new Int32Array(inputs * outputs);
   for (let i = 0; i < inputs; i++) {
     for (let n = 0; n < outputs; n++) {
-      codes[n * inputs + i] = weight.codes[layout === "kernel" ? i * outputs + n : n * inputs + i]!;
+      codes[n * inputs + i] = centred[layout === "kernel" ? i * outputs + n : n * inputs + i]!;
     }
   }
   return { name, codes, inputs, outputs, scale: weight.scale };

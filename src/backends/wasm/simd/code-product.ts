@@ -1,18 +1,18 @@
-/** Compiled products of integer codes: int16 by int8 with int32 sums. */
+/** Compiled products of integer codes: int16 by int8 or int16 with int32 sums. */
 import { codeError } from "../../loops/code-error.ts";
-import { codeProductSizes, packedSizes } from "../../loops/code-product-kernels.ts";
+import { codeProductSizes, packedSizes, packedWidth } from "../../loops/code-product-kernels.ts";
 import type { SimdCall, SimdKernel } from "../simd-call.ts";
 
-/** Largest absolute code that a byte holds, and that an int16 holds. */
-const LARGEST_BYTE = 128;
+/** Largest absolute code that an int16 holds. */
 const LARGEST_WORD = 32767;
 
 export const codeProduct: SimdKernel = (call) => {
   const { maxAbsA, maxAbsB } = call.attributes as Record<string, number>;
-  if (maxAbsA! > LARGEST_WORD || maxAbsB! > LARGEST_BYTE) return false;
+  if (maxAbsA! > LARGEST_WORD || maxAbsB! > LARGEST_WORD) return false;
   const { m, k, n, transposeB, count } = codeProductSizes(call);
   const isPacked = call.has("packedB");
-  const packedBytes = isPacked ? 0 : call.simd.packedCodeBytes(n, k);
+  const width = packedWidth(call.attributes);
+  const packedBytes = isPacked ? 0 : call.simd.packedCodeBytes(n, k, width);
   const scaleBytes = 16 * Math.ceil(n / 4);
   const scales = call.scratch(scaleBytes + packedBytes + call.simd.codeGemmScratchBytes(k));
   writeScales(call, scales, n);
@@ -23,9 +23,9 @@ export const codeProduct: SimdKernel = (call) => {
   refuseNaN(call, a, count * m * k);
   if (!isPacked) refuseNaN(call, b, count * k * n);
   for (let g = 0; g < count; g++) {
-    if (!isPacked) call.simd.packCodes(b + 4 * g * k * n, n, k, transposeB ? 1 : 0, packed);
+    if (!isPacked) call.simd.packCodes(b + 4 * g * k * n, n, k, transposeB ? 1 : 0, packed, width);
     const [left, to] = [a + 4 * g * m * k, out + 4 * g * m * n];
-    call.simd.codeGemm(left, packed, to, 0, m, n, k, scales, bias, scratch);
+    call.simd.codeGemm(left, packed, to, 0, m, n, k, scales, bias, scratch, width);
   }
   return true;
 };
@@ -46,6 +46,7 @@ function writeScales(call: SimdCall, address: number, n: number): void {
 export const packCodes: SimdKernel = (call) => {
   const { n, k, transposeB } = packedSizes(call.shape("codes"), call.attributes);
   refuseNaN(call, call.address("codes"), n * k);
-  call.simd.packCodes(call.address("codes"), n, k, transposeB ? 1 : 0, call.out[0]!);
+  const width = packedWidth(call.attributes);
+  call.simd.packCodes(call.address("codes"), n, k, transposeB ? 1 : 0, call.out[0]!, width);
   return true;
 };

@@ -1,15 +1,24 @@
 /** Compiled fake quantization. */
 import type { Grid } from "../../../core/affine.ts";
 import type { ChannelLayout } from "../../../core/quantize.ts";
+import { affineGridsOf } from "../../loops/affine-quant-kernels.ts";
 import { gridsOf } from "../../loops/fake-quant-kernels.ts";
 import type { SimdCall, SimdKernel } from "../simd-call.ts";
 
-export const fakeQuant: SimdKernel = (call) => quantize(call, (grid) => grid.scale);
-export const fakeQuantCodes: SimdKernel = (call) => quantize(call, () => 1);
+export const fakeQuant: SimdKernel = (call) => quantize(call, gridsOf(call), scaleOf);
+export const fakeQuantCodes: SimdKernel = (call) => quantize(call, gridsOf(call), one);
+export const affineQuant: SimdKernel = (call) => quantize(call, affineGridsOf(call), scaleOf);
+export const affineQuantCodes: SimdKernel = (call) => quantize(call, affineGridsOf(call), one);
+
+const scaleOf = (grid: Grid): number => grid.scale;
+const one = (): number => 1;
 
 /** @param step what a code is multiplied by */
-function quantize(call: SimdCall, step: (grid: Grid) => number): true {
-  const { grids, layout } = gridsOf(call);
+function quantize(
+  call: SimdCall,
+  { grids, layout }: { readonly grids: readonly Grid[]; readonly layout: ChannelLayout },
+  step: (grid: Grid) => number,
+): true {
   const { outer, channels, inner } = layout;
   const address = writeGrids(call, grids, [
     (grid) => grid.scale,

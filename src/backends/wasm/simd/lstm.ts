@@ -1,8 +1,8 @@
 /** Compiled LSTMs. */
 import { clipGradients } from "../../../core/clip-sums.ts";
-import { LSTM_PLACE } from "../../../core/lstm.ts";
+import { LSTM_PLACE, type LstmGridList } from "../../../core/lstm.ts";
 import type { ZeroClipRule } from "../../../core/quantize.ts";
-import { lstmGridsOf, lstmSizeOf } from "../../loops/lstm-kernels.ts";
+import { affineLstmGridsOf, lstmGridsOf, lstmSizeOf } from "../../loops/lstm-kernels.ts";
 import { GRID_BYTES, LANES_BYTES, writePlaceGrids } from "../place-grids.ts";
 import type { SimdCall, SimdKernel } from "../simd-call.ts";
 
@@ -11,16 +11,19 @@ const GRIDS_BYTES = PLACES * GRID_BYTES;
 /** Of a register tile. */
 const TILE_BYTES = 160;
 
-export const lstmCell: SimdKernel = (call) => {
+export const lstmCell: SimdKernel = (call) => runCell(call, lstmGridsOf(call));
+export const affineLstmCell: SimdKernel = (call) => runCell(call, affineLstmGridsOf(call));
+
+function runCell(call: SimdCall, places: LstmGridList): true {
   const [rows, width] = call.shape("sums") as [number, number];
   const grids = call.scratch(GRIDS_BYTES);
-  writePlaceGrids(call, grids, lstmGridsOf(call), { codesAt: LSTM_PLACE.hidden });
+  writePlaceGrids(call, grids, places, { codesAt: LSTM_PLACE.hidden });
   const cell = call.has("cell") ? call.address("cell") : 0;
   call.simd.lstmCell(
     ...[call.address("sums"), cell, call.out[0]!, call.out[1]!, grids, 0, rows, width / 4],
   );
   return true;
-};
+}
 
 export const lstmSequence: SimdKernel = (call) => {
   const { time, batch, units } = lstmSizeOf(call, "gates", 4);
