@@ -35,6 +35,7 @@ export const KERNEL_NAMES = [
   "QatLstmSequenceGrad",
   "QatNarrowCodes",
   "QatPackCodes",
+  "QatRoundFloat16",
   "QatSampleRanges",
   "QatSegmentSum",
   "QatSigmoid",

@@ -16,6 +16,7 @@ import { fusedProduct } from "../../src/ops/fused-product.ts";
 import { globalNorm } from "../../src/ops/global-norm.ts";
 import { joinHeads, splitHeads } from "../../src/ops/heads.ts";
 import { sigmoid, tanh } from "../../src/ops/gate-activations.ts";
+import { roundFloat16 } from "../../src/ops/round-float16.ts";
 import type { KernelName } from "../../src/ops/kernel.ts";
 import { layerNorm } from "../../src/ops/layer-norm.ts";
 import { columnSum, linear } from "../../src/ops/linear.ts";
@@ -240,6 +241,7 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
       ];
     },
   },
+  QatRoundFloat16: { agreement: "exact", run: () => [roundFloat16(matrix(7, 33, 1))] },
   QatSampleRanges: {
     agreement: 1e-5,
     run: () => {

@@ -12,6 +12,7 @@ import {
   fakeQuantGradKernel,
   fakeQuantKernel,
 } from "./kernels/fake-quant.ts";
+import { roundFloat16Kernel } from "./kernels/float16.ts";
 import { joinHeadsKernel, splitHeadsKernel } from "./kernels/heads.ts";
 import { additiveScoresGradKernel, additiveScoresKernel } from "./kernels/additive-scores.ts";
 import { lstmSequenceGradKernel } from "./kernels/lstm-gradient.ts";
@@ -58,6 +59,7 @@ const NATIVE_KERNELS: readonly NativeKernel[] = [
   lstmCellKernel,
   lstmSequenceKernel,
   lstmSequenceGradKernel,
+  roundFloat16Kernel,
   sampleRangesKernel,
   segmentSumKernel,
   splitHeadsKernel,

@@ -35,6 +35,7 @@ const SIMD_FUNCTIONS = [
   "packRight",
   "packedBytes",
   "packedCodeBytes",
+  "roundFloat16",
   "sampleRanges",
   "segmentSum",
   "sigmoid",
