@@ -30,6 +30,9 @@ export interface ValueRange {
   readonly hi: number;
 }
 
+/** The largest float32 below 1: a product with it is the float32 below. */
+export const BELOW_ONE = 1 - 2 ** -24;
+
 /**
  * The grid of a range, with b bits, t = 2^(b−1) and c = max(|lo|, |hi|):
  *
@@ -40,7 +43,8 @@ export interface ValueRange {
  * | asymmetric_signed    | −t … t−1       | (hi−lo)/(2^b−1), range widened to hold 0  |
  * | asymmetric_unsigned  | 0 … 2^b−1      | the same                                  |
  *
- * Zero point of the asymmetric modes: clamp(rhe(qmin − fround(lo/scale))), as in ONNX
+ * Distiller's multiplication gives −c the code −t, a tie at its steps of c/(t−½): that scale is the
+ * float32 below where fround(c/scale) would fall short of t−½. Zero point of the asymmetric modes: clamp(rhe(qmin − fround(lo/scale))), as in ONNX
  * QuantizeLinear. Under compat none, relu in mode symmetric has codes 0 … 2^b−1 and scale
  * hi/(2^b−1), and softmax the constant scale 2^−b, whatever the mode. An empty range has scale 1.
  * With scaleApproxMultBits the scale is the reciprocal of {@link approximateScale}; the zero point
@@ -76,7 +80,10 @@ export function rangeGrid(spec: RangeSpec, range: ValueRange): RangeGrid {
   const largest = Math.max(Math.abs(range.lo), Math.abs(range.hi));
   const halved = mode === "symmetric" && compat === "distiller-2020";
   const lowest = mode === "symmetric" ? qmin : -qmax;
-  return gridOfZeroPoint({ qmin: lowest, qmax }, scale(largest, halved ? levels / 2 : qmax), 0);
+  const step = scale(largest, halved ? levels / 2 : qmax);
+  const fallsShort = halved && largest >= SMALLEST_CLIP && f(f(largest) / step) < levels / 2;
+  const takesBelow = fallsShort && spec.scaleApproxMultBits === null;
+  return gridOfZeroPoint({ qmin: lowest, qmax }, takesBelow ? f(step * BELOW_ONE) : step, 0);
 }
 
 /**

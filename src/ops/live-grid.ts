@@ -1,7 +1,7 @@
 /** The grid of a range that is itself a tensor: `core/range-grid.ts` in operations. */
 import * as tf from "@tensorflow/tfjs";
 import { SMALLEST_CLIP } from "../core/qtype.ts";
-import { rangeGrid, type RangeSpec } from "../core/range-grid.ts";
+import { BELOW_ONE, rangeGrid, type RangeSpec } from "../core/range-grid.ts";
 import type { AffineQuantSpec, ScaleAndZero } from "./affine-quant.ts";
 
 /** Scalar bounds of a tensor's values, float32. */
@@ -28,7 +28,14 @@ export function liveGrid(
     const reach = qmin === 0 ? high : tf.maximum(tf.neg(low), high);
     const halved = spec.compat === "distiller-2020" && spec.mode === "symmetric";
     const steps = halved ? (qmax - qmin) / 2 : qmax;
-    const scale = scaleOf(reach, steps, spec.scaleApproxMultBits);
+    let scale = scaleOf(reach, steps, spec.scaleApproxMultBits);
+    if (halved && spec.scaleApproxMultBits === null) {
+      const reached = tf.logicalOr(
+        tf.greaterEqual(tf.div(reach, scale), steps),
+        tf.less(reach, SMALLEST_CLIP),
+      );
+      scale = tf.where(reached, scale, tf.mul(scale, BELOW_ONE));
+    }
     return { grid: { scale, zeroPoint: tf.zerosLike(scale) }, codes };
   }
   const width = tf.sub(high, low);

@@ -55,6 +55,15 @@ describe("rangeGrid", () => {
     expect(narrow.zero).toBe(zero4);
   });
 
+  it("gives the most negative value of distiller-2020 the most negative code", () => {
+    for (let i = 1; i < 300; i++) {
+      const lo = -Math.fround(i * 0.0371);
+      const grid = rangeGrid(distiller("symmetric", 4 + (i % 5)), { lo, hi: 0 });
+      expect(codeOf(lo, grid)).toBe(grid.qmin);
+      expect(codeOf(-lo, grid)).toBe(grid.qmax);
+    }
+  });
+
   it("reports the range in real units whatever the codes' sign", () => {
     for (const mode of ["asymmetric_signed", "asymmetric_unsigned"] as const) {
       const { lowest, highest, scale } = rangeGrid(spec({ mode }), { lo: -3.5, hi: 14.5 });

@@ -86,7 +86,7 @@ describeVariants("affineQuant", () => {
       (a, scale, zeroPoint) =>
         tf.sum(
           tf.mul(
-            affineQuant(a!, { scale: scale!, zeroPoint: zeroPoint! }, storedCodes(grid)),
+            affineQuant(a, { scale: scale, zeroPoint: zeroPoint }, storedCodes(grid)),
             tf.tensor1d(weights),
           ),
         ),

@@ -47,6 +47,12 @@ async function train(
   return { figures, counts };
 }
 
+it("is refused for ranges that have no gradient", async () => {
+  for (const quant of [{ quant_act_mode: "asymmetric_signed" }, { quant_dynamic: true }]) {
+    await expect(train(quant, 2)).rejects.toThrow("training learns symmetric clips");
+  }
+});
+
 describeBackends("a training step of GNMT", () => {
   it.each([
     ["in float", null, 3],
