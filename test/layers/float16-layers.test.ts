@@ -92,7 +92,7 @@ describeBackends("half precision", () => {
   ])("of %s in an LSTM does not depend on who watches", (_, match) => {
     const outputs = (overrides: object[], options: PassOptions): Float32Array => {
       const quantConfig = resolveQuantConfig({ ...COARSE, overrides });
-      const layer = new QuantLSTM({ name: "lstm", units: 4, quantConfig });
+      const layer = new QuantLSTM({ name: "lstm", units: 24, quantConfig });
       layer.build([null, null, 3]);
       const x = normalTensor<tf.Rank.R3>([5, 2, 3], 8);
       const y = withPass(options, (pass) =>
