@@ -137,7 +137,7 @@ export class QuantDense extends QuantLayer {
    */
   ofZeros(count: number, pass: Pass): tf.Tensor {
     const { bias } = this;
-    const kernel = this.quantWeight(this.#kernel, pass);
+    const kernel = this.weightOperand(this.#kernel, pass);
     const sums = bias === null ? tf.zeros([this.units]) : biasOf(bias, kernel, pass);
     let y = activate<tf.Tensor>(sums, this.activation);
     if (asksPositions(pass)) y = tf.tile(tf.reshape(y, [1, this.units]), [count, 1]);

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { ShapeError } from "../errors.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { withPass, type Pass, type Positions, type ProductRecord } from "../quant/pass.ts";
-import { roundedWeights, type RoundedWeight } from "./quantized-weights.ts";
+import { layerOf, roundedWeights, type RoundedWeight } from "./quantized-weights.ts";
 
 /** Moments of the inputs x [inputs] of one weight's product over all real rows. */
 export interface InputMoments {
@@ -88,12 +88,13 @@ function entryOf(name: string, sums: MomentSums | undefined): [string, InputMome
 
 /** The weight that a product's right operand is. */
 function weightOf(
-  { right, b }: ProductRecord,
+  { right, b, product }: ProductRecord,
   weights: ReadonlyMap<string, RoundedWeight>,
 ): RoundedWeight | null {
   if (right !== null) return weights.get(right.quantizer) ?? null;
-  // Without quantization the operand is the variable itself.
-  return [...weights.values()].find(({ variable }) => variable.dataId === b.dataId) ?? null;
+  // Without quantization nothing but the layer's path tells; products of activations have more axes.
+  if (b.rank !== 2) return null;
+  return [...weights.values()].find(({ name }) => layerOf(name) === layerOf(product)) ?? null;
 }
 
 /** Running sums of one weight's inputs, extended by a 1: the last row is Σ x and the row count. */

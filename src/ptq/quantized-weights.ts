@@ -26,10 +26,14 @@ export function roundedWeights(model: Seq2SeqModel): ReadonlyMap<string, Rounded
   );
 }
 
+/** Path of the layer that a weight, a product or an activation belongs to. */
+export function layerOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
 /** The bias that is added to a weight's product: `<layer>/bias`, or null where there is none. */
 export function biasOf(model: Seq2SeqModel, weight: string, outputs: number): tf.Variable | null {
-  const layer = weight.slice(0, weight.lastIndexOf("/"));
-  const bias = model.variables.get(`${layer}/bias`);
+  const bias = model.variables.get(`${layerOf(weight)}/bias`);
   return bias?.size === outputs ? bias : null;
 }
 
