@@ -1,5 +1,4 @@
 /** A trained model as the content of an int8 export: codes, scales, float tensors and ranges. */
-import { createHash } from "node:crypto";
 import type * as tf from "@tensorflow/tfjs";
 import { ExportError } from "../errors.ts";
 import type { JsonValue } from "../formats/json.ts";
@@ -19,6 +18,7 @@ import type { Seq2SeqModel } from "../models/model.ts";
 import { clipName, isRangeName, scaleName, zeroPointName } from "../quant/clip-name.ts";
 import { DynamicQuantizer } from "../quant/dynamic-quantizer.ts";
 import { StaticQuantizer } from "../quant/quantizers.ts";
+import { sha256 } from "./sha256.ts";
 
 /** What an export needs beside the model. */
 export interface Int8ExportOptions {
@@ -80,11 +80,6 @@ export function exportInt8(model: Seq2SeqModel, options: Int8ExportOptions): Int
     dynamic_activations: Object.fromEntries(parts.dynamic),
   };
   return { tensors, quantization: formatQuantizationJson(record), record };
-}
-
-/** SHA-256 in lower-case hexadecimal. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Tensors and records as they are collected. */

@@ -5,7 +5,7 @@ import { fileProblem } from "../data/file-error.ts";
 import { DataError, FormatError } from "../errors.ts";
 import { checkGrids } from "../formats/int8-grids.ts";
 import { type Int8Model, parseInt8Model } from "../formats/int8-model.ts";
-import { sha256 } from "./int8.ts";
+import { sha256 } from "./sha256.ts";
 import { INT8_QUANTIZATION_FILE, INT8_TENSORS_FILE } from "./save-int8.ts";
 
 /** An export as read from disk. */

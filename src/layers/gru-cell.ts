@@ -85,9 +85,10 @@ export class QuantGRUCell extends RecurrentCell {
     wantsStates = false,
   ): { outputs: tf.Tensor3D; states: tf.Tensor3D[] } {
     const [first] = (start ?? []) as (tf.Tensor2D | undefined)[];
-    let hidden = first === undefined ? null : this.#addHidden.requantizeOperand(first, pass);
     const sums = this.#fcGateX.transformOperand(x, pass) as tf.Tensor3D;
     const passes = stepPasses(pass, sums.shape[0]);
+    const before = first ?? this.firstHidden(sums, pass);
+    let hidden = before === null ? null : this.#addHidden.requantizeOperand(before, pass);
     const all = timeSteps(sums).map((part, t) => {
       hidden = this.#step(part, hidden, passes[t] ?? pass);
       return hidden;

@@ -156,7 +156,8 @@ export class QuantLSTMCell extends RecurrentCell {
     finish: (sums: tf.Tensor2D, cell: tf.Tensor2D | null, stepPass: Pass) => RealStates,
   ): LstmStates {
     const [first, firstCell] = (start ?? []) as (tf.Tensor2D | undefined)[];
-    let hidden = first === undefined ? null : this.#multHidden.requantizeOperand(first, pass);
+    const before = first ?? this.firstHidden(gates, pass);
+    let hidden = before === null ? null : this.#multHidden.requantizeOperand(before, pass);
     let cell = firstCell === undefined ? null : this.#addCell.requantize(firstCell, pass);
     const passes = stepPasses(pass, gates.shape[0]);
     const all = timeSteps(gates).map((part, t) => {

@@ -115,6 +115,16 @@ export abstract class RecurrentCell extends QuantLayer {
     return this.track(layer);
   }
 
+  /**
+   * The hidden state of a sequence that starts without: zeros where the bias of its map is rounded with
+   * the scale of the state, else null, as the product is 0.
+   * @param sums [time, batch, …]
+   */
+  protected firstHidden(sums: tf.Tensor3D, pass: Pass): tf.Tensor2D | null {
+    const roundsBias = this.policy.roundsEach && pass.products === "codes";
+    return roundsBias ? tf.zeros([sums.shape[1], this.units]) : null;
+  }
+
   /** Results of all steps, [batch, units] as products take them, as values [time, batch, units]. */
   protected stackHidden(hidden: readonly tf.Tensor2D[], pass: Pass): tf.Tensor3D {
     const all = tf.stack([...hidden]) as tf.Tensor3D;

@@ -77,8 +77,8 @@ function checkpointInto(model: Seq2SeqModel, path: string): WeightSource {
   if (missing.length > 0) {
     throw new ConfigError(
       `${checkpoint.path}: expected a quantized model, because enable_quant is set, received one ` +
-        `without ${missing.length} ranges (${missing[0]!} …). Train it with --enable_quant or quantize ` +
-        "it first, or leave --enable_quant out.",
+        `without ${missing.length} ranges (${missing[0]!} …). Train it with --enable_quant first, ` +
+        "quantize it after training, or leave --enable_quant out.",
     );
   }
   const isQuantized = model.layers()[0]?.quantConfig !== null;

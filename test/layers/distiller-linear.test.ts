@@ -6,6 +6,7 @@ import { onGrid } from "../../src/core/affine.ts";
 import type { QuantMode } from "../../src/core/qtype.ts";
 import { approximateScale, rangeGrid } from "../../src/core/range-grid.ts";
 import { QuantDense } from "../../src/layers/dense.ts";
+import { QuantLSTM } from "../../src/layers/lstm.ts";
 import { resolveQuantConfig, type QuantParamsInput } from "../../src/quant/config.ts";
 import { withPass } from "../../src/quant/pass.ts";
 import type { StaticQuantizer } from "../../src/quant/quantizers.ts";
@@ -176,6 +177,27 @@ describe("sums of products", () => {
     const step = f(1 / approximateScale(f(1 / exact), 5));
     expect(step).not.toBe(exact);
     expect(outputs(layer, [[0, 0, 0, 0]])).toEqual(BIAS.map((b) => f(Math.round(b / step) * step)));
+    layer.dispose();
+  });
+
+  it("round the first bias of a sequence as those of steps from zeros", () => {
+    const inFloat = ["fc_gate_h/output", "eltwiseadd_gate", "act_*", "eltwise*_cell*"];
+    const quantConfig = resolveQuantConfig({
+      quant_compat: "distiller-2020",
+      overrides: inFloat.map((match) => ({ match: `**/${match}`, quant_float_bits: 32 })),
+    });
+    const layer = new QuantLSTM({ name: "lstm", units: 3, initialRange: 1, quantConfig });
+    layer.build([null, null, 2]);
+    const cells = (start: tf.Tensor2D[] | null): number[] =>
+      withPass({ products: "codes" }, (pass) => {
+        const run = { start: start === null ? null : [start], wantsStates: true };
+        const { states } = layer.run(tf.ones([1, 2, 2]), pass, run);
+        return [...states[0]![1]!.dataSync()];
+      });
+    tf.tidy(() => {
+      const zeros = [tf.zeros<tf.Rank.R2>([2, 3]), tf.zeros<tf.Rank.R2>([2, 3])];
+      expect(cells(null)).toEqual(cells(zeros));
+    });
     layer.dispose();
   });
 });

@@ -20,7 +20,12 @@ function quantizerOf(clip: tf.Variable, clipL2: number): ClipQuantizer {
   return new ClipQuantizer({
     path: "p",
     spec,
-    clip: { read: () => clip, write: (value) => { clip.assign(value); } },
+    clip: {
+      read: () => clip,
+      write: (value) => {
+        clip.assign(value);
+      },
+    },
     clipL2,
     isClipGiven: true,
   });
