@@ -4,6 +4,7 @@ export { cachedAttention, cachedAttentionScratchBytes, narrowCodes } from "./cac
 export { codeGemm, codeGemmScratchBytes, packCodes, packedCodeBytes } from "./code-gemm";
 export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
 export { fakeQuant, fakeQuantGrad } from "./fake-quant";
+export { roundFloat16 } from "./float16";
 export { fusedProduct } from "./fused-product";
 export { sigmoid, tanh } from "./gates";
 export { gemm, gemmRows, gemmScratchBytes } from "./gemm";

@@ -72,12 +72,8 @@ export { QuantLSTMCell } from "./layers/lstm-cell.ts";
 export { QuantLSTM } from "./layers/lstm.ts";
 export { MultiHeadDense, type MultiHeadDenseArgs } from "./layers/multi-head-dense.ts";
 export { product } from "./layers/product.ts";
-export {
-  type CallArgs,
-  type QuantizedWeightView,
-  QuantLayer,
-  type QuantLayerArgs,
-} from "./layers/quant-layer.ts";
+export { type CallArgs, QuantLayer, type QuantLayerArgs } from "./layers/quant-layer.ts";
+export type { QuantizedWeightView } from "./layers/quantized-weight-view.ts";
 export type {
   CellStates,
   GateActivation,
@@ -105,6 +101,7 @@ export { pairedBootstrap, type PairedComparison } from "./metrics/bootstrap.ts";
 export { corpusChrf } from "./metrics/chrf.ts";
 
 // Post-training quantization
+export { collectStats } from "./ptq/collect-stats.ts";
 export { type OverridesDialect, type OverridesFile, parseOverrides } from "./ptq/overrides.ts";
 export type { PlanEntry, QuantPlan } from "./ptq/plan.ts";
 export { printPlan } from "./ptq/print-plan.ts";

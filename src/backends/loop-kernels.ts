@@ -20,6 +20,7 @@ import {
   fakeQuantGradKernel,
   fakeQuantKernel,
 } from "./loops/fake-quant-kernels.ts";
+import { roundFloat16Kernel } from "./loops/float16-kernel.ts";
 import { fusedProductKernel } from "./loops/fused-product-kernel.ts";
 import { sigmoidKernel, tanhKernel } from "./loops/gate-activation-kernels.ts";
 import { joinHeadsKernel, splitHeadsKernel } from "./loops/heads-kernels.ts";
@@ -68,6 +69,7 @@ export const LOOP_KERNELS: readonly LoopKernel[] = [
   narrowCodesKernel,
   observeKernel,
   packCodesKernel,
+  roundFloat16Kernel,
   segmentSumKernel,
   sigmoidKernel,
   splitHeadsKernel,

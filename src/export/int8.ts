@@ -11,7 +11,8 @@ import {
   type QuantizedWeightRecord,
 } from "../formats/quantization-json.ts";
 import { type SafeTensor, writeSafetensors } from "../formats/safetensors.ts";
-import type { QuantizedWeightView, QuantLayer } from "../layers/quant-layer.ts";
+import type { QuantLayer } from "../layers/quant-layer.ts";
+import type { QuantizedWeightView } from "../layers/quantized-weight-view.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { clipName, isRangeName, scaleName, zeroPointName } from "../quant/clip-name.ts";
@@ -94,6 +95,12 @@ class ExportParts {
   }
 
   addLayer(layer: QuantLayer): void {
+    if (layer.isFloat16) {
+      throw new ExportError(
+        `int8 export, "${layer.name}": expected codes or float32, received half precision, which ` +
+          `the format does not hold. Set quant_float_bits to 32, or deploy the checkpoint.`,
+      );
+    }
     for (const [name, quantizer] of layer.quantizers) {
       const { path, kind } = quantizer;
       if (quantizer instanceof DynamicQuantizer) {

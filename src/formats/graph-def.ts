@@ -7,7 +7,7 @@
 import { ProtoWriter } from "./protobuf.ts";
 
 /** TensorFlow's numbers of data types (types.proto) that occur here. */
-export const GRAPH_DTYPES = { float32: 1, int32: 3, bool: 10 } as const;
+export const GRAPH_DTYPES = { float32: 1, int32: 3, bool: 10, half: 19 } as const;
 
 /** A dense tensor in a node's attribute. */
 export interface GraphTensor {

@@ -2,11 +2,12 @@
 import * as tf from "@tensorflow/tfjs";
 import type { ValueUse } from "../quant/make-quantizer.ts";
 import { asksPositions, type Pass } from "../quant/pass.ts";
+import { roundFloat16 } from "../ops/round-float16.ts";
 import { activate, type Activation } from "./activation.ts";
 import { glorotUniform, type Initializer, uniform } from "./initial-weights.ts";
 import { asRows, firstShape, lastWidth, onlyTensor } from "./input-tensors.ts";
 import { cachedColumns, type Columns } from "./pass-cache.ts";
-import { linearProduct } from "./product.ts";
+import { biasOf, linearProduct } from "./product.ts";
 import { reportOperation } from "./report.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
@@ -106,7 +107,13 @@ export class QuantDense extends QuantLayer {
     const shape = [...x.shape.slice(0, -1), rows.shape[1]];
     const y = tf.reshape(activate(rows, this.activation), shape);
     reportOperation(this.name, [x], y, pass);
-    return this.quantizeOutput ? this.quant(y, "output", pass) : y;
+    return this.#leave(y, pass);
+  }
+
+  /** y on the grid of results, or in half precision where the kernel is and nothing else is said. */
+  #leave(y: tf.Tensor, pass: Pass): tf.Tensor {
+    if (this.quantizeOutput) return this.quant(y, "output", pass);
+    return this.isFloat16 && pass.skipQuantization !== true ? roundFloat16(y) : y;
   }
 
   protected override isReported(): boolean {
@@ -129,10 +136,13 @@ export class QuantDense extends QuantLayer {
    * [count, units] where somebody sees rows.
    */
   ofZeros(count: number, pass: Pass): tf.Tensor {
-    let y = activate<tf.Tensor>(this.bias ?? tf.zeros([this.units]), this.activation);
+    const { bias } = this;
+    const kernel = this.weightOperand(this.#kernel, pass);
+    const sums = bias === null ? tf.zeros([this.units]) : biasOf(bias, kernel, pass);
+    let y = activate<tf.Tensor>(sums, this.activation);
     if (asksPositions(pass)) y = tf.tile(tf.reshape(y, [1, this.units]), [count, 1]);
     reportOperation(this.name, [], y, pass);
-    return this.quantizeOutput ? this.quant(y, "output", pass) : y;
+    return this.#leave(y, pass);
   }
 
   /** [units], or null without bias. */

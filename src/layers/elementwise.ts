@@ -4,11 +4,12 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import { ShapeError } from "../errors.ts";
+import { roundFloat16 } from "../ops/round-float16.ts";
 import type { ValueUse } from "../quant/make-quantizer.ts";
 import { type Pass, unwatched } from "../quant/pass.ts";
 import { activate, type Activation } from "./activation.ts";
 import { firstShape, onlyTensor } from "./input-tensors.ts";
-import { product } from "./product.ts";
+import { product, valuesOf } from "./product.ts";
 import { reportOperation } from "./report.ts";
 import { QuantLayer, type CallArgs, type QuantLayerArgs } from "./quant-layer.ts";
 
@@ -27,6 +28,8 @@ export interface QuantOperationArgs extends QuantLayerArgs {
 export abstract class QuantOperation extends QuantLayer {
   readonly quantizeOutput: boolean;
   readonly outputUse: ValueUse;
+  /** Found out once: an operation may have no quantizer that would tell. */
+  #isFloat16: boolean | undefined;
 
   constructor(args: QuantOperationArgs = {}) {
     super(args);
@@ -48,16 +51,28 @@ export abstract class QuantOperation extends QuantLayer {
    * @returns the result, quantized if `quantizeOutput`
    */
   combine(inputs: readonly tf.Tensor[], pass: Pass, told = inputs.length): tf.Tensor {
-    const result = this.compute(inputs, pass);
+    const result = this.#run(inputs, pass);
     reportOperation(this.name, inputs.slice(0, told), result, pass);
     return this.quantizeOutput ? this.quant(result, "output", pass) : result;
   }
 
   /** {@link combine} for use in products alone: codes where the pass multiplies codes. */
   combineOperand(inputs: readonly tf.Tensor[], pass: Pass): tf.Tensor {
-    const result = this.compute(inputs, pass);
+    const result = this.#run(inputs, pass);
     reportOperation(this.name, inputs, result, pass);
     return this.quantizeOutput ? this.quantOperand(result, "output", pass) : result;
+  }
+
+  /** The operation; where it runs in half precision, of rounded inputs to a rounded result. */
+  #run(inputs: readonly tf.Tensor[], pass: Pass): tf.Tensor {
+    if (!this.isFloat16 || pass.skipQuantization === true) return this.compute(inputs, pass);
+    const rounded = inputs.map((x) => roundFloat16(valuesOf(x, pass)));
+    return roundFloat16(this.compute(rounded, pass));
+  }
+
+  override get isFloat16(): boolean {
+    this.#isFloat16 ??= this.policy.for(`${this.name}/output`)?.floatBits === 16;
+    return this.#isFloat16;
   }
 
   protected override isReported(): boolean {

@@ -1,6 +1,7 @@
 /** The token table: embedding and, where shared, the softmax weights. */
 import * as tf from "@tensorflow/tfjs";
 import { embeddingLookup } from "../ops/embedding-lookup.ts";
+import { roundFloat16 } from "../ops/round-float16.ts";
 import type { Pass, TensorGrid } from "../quant/pass.ts";
 import { embeddingNormal, uniform } from "./initial-weights.ts";
 import { firstShape, onlyTensor } from "./input-tensors.ts";
@@ -79,7 +80,8 @@ export class TokenEmbedding extends QuantLayer {
     const accumulator = this.accumulatorRules(this.#weights);
     const options = { name: `${this.name}/logits`, pass, transposeB: true, accumulator };
     const bias = (this.#bias?.read() ?? null) as tf.Tensor1D | null;
-    const logits = linearProduct(x, table, bias, options);
+    const sums = linearProduct(x, table, bias, options);
+    const logits = pass.float16.has(table.dataId) ? roundFloat16(sums) : sums;
     reportOperation(options.name, [x], logits, pass);
     return logits;
   }

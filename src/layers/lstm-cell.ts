@@ -92,6 +92,7 @@ export class QuantLSTMCell extends RecurrentCell {
     wantsStates: boolean,
     pass: Pass,
   ): LstmStates | null {
+    if (this.sublayers.some((layer) => layer.isFloat16)) return null;
     const all = this.#siteQuantizers();
     const quantizers = all.filter((q) => q === null || q instanceof ClipQuantizer);
     if (quantizers.length < all.length) return this.#affineSteps(all, gates, start, pass);

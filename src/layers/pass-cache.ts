@@ -66,6 +66,7 @@ export function cachedColumns(
   if (known !== null) return known as tf.Tensor2D;
   const columns = keepIn(pass, tf.slice(weight, [0, begin], [-1, end - begin]));
   cached[holds] = columns;
+  if (pass.float16.has(weight.dataId)) pass.float16.add(columns.dataId);
   if (grid === undefined) return columns;
   let { scale } = grid;
   if (scale !== null && grid.axis === 1) {

@@ -7,6 +7,7 @@ import { codeProduct, packCodes } from "../ops/code-product.ts";
 import { fusedProduct } from "../ops/fused-product.ts";
 import { approximateScales } from "../ops/live-grid.ts";
 import { linear } from "../ops/linear.ts";
+import { roundFloat16 } from "../ops/round-float16.ts";
 import type { Pass, QuantizedWeight, TensorGrid } from "../quant/pass.ts";
 import { keepIn } from "./pass-cache.ts";
 
@@ -49,7 +50,7 @@ export function product(a: tf.Tensor, b: tf.Tensor, options: ProductOptions): tf
     if (fallsOnTies && right?.compat === "neurst") {
       return fusedProduct(valuesOf(a, pass), valuesOf(b, pass));
     }
-    return tf.matMul(valuesOf(a, pass), valuesOf(b, pass), false, transposeB);
+    return tf.matMul(inputOf(a, b, pass), valuesOf(b, pass), false, transposeB);
   }
   return productOfCodes(a, b, { left, right, transposeB, pass });
 }
@@ -71,7 +72,8 @@ export function linearProduct(
   const { left, right } = report(x, kernel, options);
   if (pass.products === "values" || left === null || right === null) {
     const values = valuesOf<tf.Tensor2D>(kernel, pass);
-    return linear(valuesOf<tf.Tensor2D>(x, pass), values, bias, transposeB);
+    const input = inputOf(x, kernel, pass);
+    return linear(input, values, bias === null ? null : biasOf(bias, kernel, pass), transposeB);
   }
   const operands = { left, right, transposeB, pass };
   const { accumulator = null } = options;
@@ -94,17 +96,32 @@ function scaleSums(
   return tf.mul(tf.add(sums, steps), scale);
 }
 
+/** The values of a product's input: in half precision where the weight b is. */
+function inputOf<T extends tf.Tensor>(a: T, b: tf.Tensor, pass: Pass): T {
+  const values = valuesOf(a, pass);
+  return pass.float16.has(b.dataId) ? roundFloat16(values) : values;
+}
+
+/** A bias as it is added to the product of a weight: in half precision where the weight is. */
+export function biasOf<T extends tf.Tensor>(bias: T, weight: tf.Tensor, pass: Pass): T {
+  return pass.float16.has(weight.dataId) ? roundFloat16(bias) : bias;
+}
+
 /** The tensor's values: code · scale where it holds codes, else the tensor itself. */
 export function valuesOf<T extends tf.Tensor>(x: T, pass: Pass): T {
   const grid = pass.grids.get(x.dataId);
   return grid?.holdsCodes === true ? tf.mul(x, alongAxis(grid, x.rank)) : x;
 }
 
-function report(a: tf.Tensor, b: tf.Tensor, { name, pass }: ProductOptions): Operands {
+function report(
+  a: tf.Tensor,
+  b: tf.Tensor,
+  { name, pass, transposeB = false }: ProductOptions,
+): Operands {
   const left = pass.grids.get(a.dataId) ?? null;
   const right = pass.grids.get(b.dataId) ?? null;
   const positions = pass.positions ?? null;
-  pass.onProduct?.({ product: name, left, right, a, b, positions });
+  pass.onProduct?.({ product: name, left, right, a, b, transposeB, positions });
   return { left, right };
 }
 

@@ -1,19 +1,20 @@
 /** The base of all layers: weights and activations that know how they are quantized. */
 import * as tf from "@tensorflow/tfjs";
-import type { QuantKind, QuantMode } from "../core/qtype.ts";
-import { ConfigError, ExportError, UnknownNameError } from "../errors.ts";
+import type { QuantKind } from "../core/qtype.ts";
+import { ConfigError, UnknownNameError } from "../errors.ts";
 import { AffineQuantizer } from "../quant/affine-quantizer.ts";
 import { quantConfigFromHost, quantConfigToHost, type QuantConfig } from "../quant/config.ts";
+import { Float16Quantizer } from "../quant/float16-quantizer.ts";
 import { makeQuantizer, type QuantizerSite, type ValueUse } from "../quant/make-quantizer.ts";
 import { withPass, type Pass, type TensorGrid } from "../quant/pass.ts";
 import { QuantPolicy } from "../quant/policy.ts";
 import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
-import { storedCodes } from "../quant/stored-codes.ts";
 import { SeedSequence } from "../quant/seed-sequence.ts";
 import { QUANT_STRATEGIES } from "../quant/strategies.ts";
 import type { Initializer } from "./initial-weights.ts";
 import type { AccumulatorRules } from "./product.ts";
 import { cachedWeight, gridIn, keepIn, recordGrid } from "./pass-cache.ts";
+import { type QuantizedWeightView, viewWeight } from "./quantized-weight-view.ts";
 import { reportQuantized } from "./report.ts";
 
 type Layer = tf.layers.Layer;
@@ -34,28 +35,6 @@ export interface QuantLayerArgs extends HostLayerArgs {
 /** What an activation quantizer serves; `linear`, `tanh` and `gelu` results have both signs. */
 export type ActivationKind = Exclude<QuantKind, "weight">;
 
-/** A weight as the export stores it. */
-export interface QuantizedWeightView {
-  /** Integer codes as they are stored, row-major: unsigned where the mode is. */
-  readonly codes: Int8Array | Uint8Array;
-  readonly shape: readonly number[];
-  readonly bits: number;
-  readonly mode: QuantMode;
-  /** Smallest and largest stored code. */
-  readonly stored: { readonly qmin: number; readonly qmax: number };
-  /** Channel axis of the scales, or null for one scale. */
-  readonly axis: number | null;
-  /** Real size of one integer step: one, or one for each channel. */
-  readonly scale: Float32Array;
-  /** The stored code of zero, as many as scales. */
-  readonly zeroPoint: Int32Array;
-  /** Smallest and largest value of the grid, as many as scales. */
-  readonly min: Float32Array;
-  readonly max: Float32Array;
-  /** Empty where ranges are not learnt. */
-  readonly clipMax: Float32Array;
-}
-
 /**
  * A layer whose weights (all but biases) get a quantizer by themselves, and whose activations get
  * one by {@link addActivationQuantizer}. Its settings belong to the instance. In float it has no
@@ -67,7 +46,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
   /** Seed of initial weights and of dropout under model.fit. */
   readonly seed: number;
   readonly #variables = new Map<string, tf.LayerVariable>();
-  readonly #weightQuantizers = new Map<tf.LayerVariable, StaticQuantizer>();
+  readonly #weightQuantizers = new Map<tf.LayerVariable, Quantizer>();
   readonly #quantizers = new Map<string, Quantizer>();
   readonly #activationNames = new Set<string>();
   readonly #sublayers: QuantLayer[] = [];
@@ -100,6 +79,11 @@ export abstract class QuantLayer extends tf.layers.Layer {
     return this.#quantizers;
   }
 
+  /** Whether the layer's own settings, or those of a weight or result in it, ask for half precision. */
+  get isFloat16(): boolean {
+    return [...this.#quantizers.values()].some((q) => q instanceof Float16Quantizer);
+  }
+
   /** Variables of this layer (not of its sublayers), ranges included, by checkpoint name. */
   namedVariables(): ReadonlyMap<string, tf.Variable> {
     return new Map(
@@ -121,18 +105,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
         known,
       );
     }
-    const floats = tf.tidy(() => quantizer.codes(weight.read()).dataSync());
-    if (floats.some(Number.isNaN)) {
-      throw new ExportError(
-        `${this.name}/${name}: expected finite weights, received NaN. ` +
-          `Go back to a checkpoint from before the loss diverged.`,
-      );
-    }
-    const { clip, ...range } = quantizer.range();
-    const { bits, axis, mode, stored } = quantizer;
-    const shape = weight.shape as number[];
-    const codes = storedCodes(floats, quantizer, shape, range.zeroPoint);
-    return { codes, shape, bits, axis, mode, stored, ...range, clipMax: clip };
+    return viewWeight(quantizer, weight.read());
   }
 
   /** Whether a weight gets a quantizer; layers override it where their weights stay float. */
@@ -160,7 +133,7 @@ export abstract class QuantLayer extends tf.layers.Layer {
       const axis = this.channelAxis(name, shape);
       return { axis, count: shape[axis]! };
     });
-    if (quantizer instanceof StaticQuantizer) this.#weightQuantizers.set(weight, quantizer);
+    if (quantizer !== null) this.#weightQuantizers.set(weight, quantizer);
     return weight;
   }
 
@@ -188,7 +161,11 @@ export abstract class QuantLayer extends tf.layers.Layer {
     const cached = cachedWeight(pass, weight);
     if (cached.values === null) {
       cached.values = keepIn(pass, quantizer.apply(weight.read()));
-      recordGrid(cached.values, quantizer, pass, { codes: false, weight: cached });
+      if (quantizer instanceof StaticQuantizer) {
+        recordGrid(cached.values, quantizer, pass, { codes: false, weight: cached });
+      } else {
+        pass.float16.add(cached.values.dataId);
+      }
     }
     return cached.values;
   }
@@ -196,7 +173,8 @@ export abstract class QuantLayer extends tf.layers.Layer {
   /** The weight as products take it: codes where the pass multiplies codes, else its values. */
   protected weightOperand(weight: tf.LayerVariable, pass: Pass): tf.Tensor {
     const quantizer = this.#weightQuantizers.get(weight);
-    if (quantizer === undefined || pass.products === "values" || pass.skipQuantization === true) {
+    const isStatic = quantizer instanceof StaticQuantizer;
+    if (!isStatic || pass.products === "values" || pass.skipQuantization === true) {
       return this.quantWeight(weight, pass);
     }
     const cached = cachedWeight(pass, weight);

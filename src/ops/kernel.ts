@@ -36,6 +36,7 @@ export const KERNEL_NAMES = [
   "QatNarrowCodes",
   "QatObserve",
   "QatPackCodes",
+  "QatRoundFloat16",
   "QatSegmentSum",
   "QatSigmoid",
   "QatSplitHeads",

@@ -6,6 +6,7 @@ import { AffineQuantizer } from "./affine-quantizer.ts";
 import { clipName, scaleName, zeroPointName } from "./clip-name.ts";
 import { followsDistiller } from "./config.ts";
 import { DynamicQuantizer } from "./dynamic-quantizer.ts";
+import { Float16Quantizer } from "./float16-quantizer.ts";
 import type { LayerQuantSettings } from "./policy.ts";
 import { ClipQuantizer, type Quantizer, type RangeVariable } from "./quantizers.ts";
 import type { QuantStrategy } from "./strategies.ts";
@@ -44,10 +45,7 @@ export function makeQuantizer(site: QuantizerSite, addVariable: AddVariable): Qu
   const { layer, name, channels, settings } = site;
   if (settings.floatBits === 32) return null;
   if (settings.floatBits === 16) {
-    throw new ConfigError(
-      `quant_float_bits of "${layer}/${name}": expected 32, received 16. ` +
-        `Compute in float32, or quantize to 16 bits where the values enter no product.`,
-    );
+    return new Float16Quantizer({ path: `${layer}/${name}`, kind: site.kind });
   }
   const spec = rangeSpecOf(site);
   checkBits(site, spec.bits);

@@ -60,6 +60,8 @@ export interface ProductRecord {
   /** The operands themselves, valid during the call only. */
   readonly a: tf.Tensor;
   readonly b: tf.Tensor;
+  /** Whether b's rows, not its columns, make the columns of the result. */
+  readonly transposeB: boolean;
   /** Real positions of a; null: all. */
   readonly positions: Positions | null;
 }
@@ -99,6 +101,8 @@ export interface Pass {
   readonly tables: Map<string, tf.Tensor>;
   /** Grids of the quantized tensors of this pass, by data id: a clone's too, not a reshaped tensor's. */
   readonly grids: WeakMap<object, TensorGrid>;
+  /** Data ids of weights in half precision: their products round what they multiply as well. */
+  readonly float16: WeakSet<object>;
   /** Which positions are real where layers run now; null: all, or nobody asks. */
   readonly positions?: Positions | null | undefined;
   /** int32 [batch]: how many target positions of a teacher-forced batch are real; null: all. */
@@ -120,7 +124,9 @@ export interface Pass {
 }
 
 /** What a caller may choose of a pass; the rest starts empty. */
-export type PassOptions = Partial<Omit<Pass, "weights" | "scales" | "tables" | "grids">>;
+export type PassOptions = Partial<
+  Omit<Pass, "weights" | "scales" | "tables" | "grids" | "float16">
+>;
 
 /**
  * A new pass. Defaults: no dropout, products of values. A training pass serves one step and must
@@ -137,6 +143,7 @@ export function createPass(options: PassOptions = {}): Pass {
     scales: new Map(),
     tables: new Map(),
     grids: new WeakMap(),
+    float16: new WeakSet(),
   };
 }
 

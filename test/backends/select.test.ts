@@ -96,7 +96,7 @@ describe.runIf(hasNative)("selectBackend", () => {
     ];
     expect(report).toMatchObject({ backend: "tensorflow", execution: "operations", fallbacks });
     expect(describeBackend(report)).toBe(
-      "backend: tensorflow, 30 kernels as TensorFlow operations, fallbacks: 6 " +
+      "backend: tensorflow, 31 kernels as TensorFlow operations, fallbacks: 6 " +
         `(${fallbacks.join(", ")}), threads: ${report.threads}`,
     );
     const warn = vi.spyOn(console, "warn");

@@ -16,6 +16,7 @@ import { fusedProduct } from "../../src/ops/fused-product.ts";
 import { globalNorm } from "../../src/ops/global-norm.ts";
 import { joinHeads, splitHeads } from "../../src/ops/heads.ts";
 import { sigmoid, tanh } from "../../src/ops/gate-activations.ts";
+import { roundFloat16 } from "../../src/ops/round-float16.ts";
 import type { KernelName } from "../../src/ops/kernel.ts";
 import { layerNorm } from "../../src/ops/layer-norm.ts";
 import { columnSum, linear } from "../../src/ops/linear.ts";
@@ -254,6 +255,7 @@ export const OPERATION_CASES: Readonly<Record<KernelName, OperationCase>> = {
       ];
     },
   },
+  QatRoundFloat16: { agreement: "exact", run: () => [roundFloat16(matrix(7, 33, 1))] },
   QatSegmentSum: {
     agreement: LONG_SUM,
     run: () => [segmentSum(matrix(33, 5, 1), ids([33], 6, 2) as tf.Tensor1D, 7)],

@@ -7,6 +7,7 @@ import { AffineQuantizer } from "../../src/quant/affine-quantizer.ts";
 import { calibrateClips } from "../../src/quant/calibrate.ts";
 import { resolveQuantConfig, type QuantParamsInput } from "../../src/quant/config.ts";
 import { DynamicQuantizer } from "../../src/quant/dynamic-quantizer.ts";
+import { Float16Quantizer } from "../../src/quant/float16-quantizer.ts";
 import { assertLearnable } from "../../src/quant/learnable.ts";
 import { ClipQuantizer } from "../../src/quant/quantizers.ts";
 import { QUANT_STRATEGIES } from "../../src/quant/strategies.ts";
@@ -38,6 +39,7 @@ it.each([
   [{ quant_scale_approx_mult_bits: 8 }, [AffineQuantizer, AffineQuantizer, AffineQuantizer]],
   [{ quant_dynamic: true }, [ClipQuantizer, DynamicQuantizer, DynamicQuantizer]],
   [{ quant_float_bits: 32 }, []],
+  [{ quant_float_bits: 16 }, [Float16Quantizer, Float16Quantizer, Float16Quantizer]],
   [{ overrides: [{ match: "d/input", quant_float_bits: 32 }] }, [ClipQuantizer, ClipQuantizer]],
 ] as const)(
   "makes of %o the kernel's, the input's and the output's quantizer",
@@ -98,7 +100,6 @@ it("refuses settings that cannot be had together", () => {
     "expected half_even for ranges that are observed, received half_up",
   );
   expect(() => dense({ quant_dynamic: true, quant_act_clip: "kl" })).toThrow("quant_act_clip of");
-  expect(() => dense({ quant_float_bits: 16 })).toThrow("expected 32, received 16");
 });
 
 it("starts dynamic overrides with the method that needs no statistics", () => {

@@ -12,6 +12,7 @@ import {
   fakeQuantGradKernel,
   fakeQuantKernel,
 } from "./kernels/fake-quant.ts";
+import { roundFloat16Kernel } from "./kernels/float16.ts";
 import { joinHeadsKernel, splitHeadsKernel } from "./kernels/heads.ts";
 import { additiveScoresGradKernel, additiveScoresKernel } from "./kernels/additive-scores.ts";
 import { lstmSequenceGradKernel } from "./kernels/lstm-gradient.ts";
@@ -59,6 +60,7 @@ const NATIVE_KERNELS: readonly NativeKernel[] = [
   lstmSequenceKernel,
   lstmSequenceGradKernel,
   observeKernel,
+  roundFloat16Kernel,
   segmentSumKernel,
   splitHeadsKernel,
   squareSumKernel,

@@ -13,6 +13,7 @@ import {
   fakeQuantCodes,
   fakeQuantGrad,
 } from "./simd/fake-quant.ts";
+import { roundFloat16 } from "./simd/float16.ts";
 import { fusedProduct } from "./simd/fused-product.ts";
 import { sigmoid, tanh } from "./simd/gate-activations.ts";
 import { joinHeads, splitHeads } from "./simd/heads.ts";
@@ -60,6 +61,7 @@ export const SIMD_KERNELS: Readonly<Partial<Record<LoopKernel["name"], SimdKerne
   QatNarrowCodes: narrowCodes,
   QatObserve: observe,
   QatPackCodes: packCodes,
+  QatRoundFloat16: roundFloat16,
   QatSegmentSum: segmentSum,
   QatSigmoid: sigmoid,
   QatSplitHeads: splitHeads,

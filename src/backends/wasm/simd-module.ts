@@ -36,6 +36,7 @@ const SIMD_FUNCTIONS = [
   "packRight",
   "packedBytes",
   "packedCodeBytes",
+  "roundFloat16",
   "segmentSum",
   "sigmoid",
   "softmaxGrad",

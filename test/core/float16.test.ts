@@ -1,0 +1,28 @@
+import { expect, it } from "vitest";
+import { roundFloat16 } from "../../src/core/float16.ts";
+import { float16Cases } from "../helpers/float16-cases.ts";
+
+it("gives the nearest of all 65,536 numbers of binary16, of two the even one", () => {
+  const { inputs, expected } = float16Cases();
+  expect(inputs.length).toBeGreaterThan(2 * 4 * 0x7bff);
+  const wrong = inputs.findIndex((x, i) => !Object.is(roundFloat16(x), expected[i]!));
+  expect(
+    wrong === -1 ? [] : [inputs[wrong], roundFloat16(inputs[wrong]!), expected[wrong]],
+  ).toEqual([]);
+});
+
+it.each([
+  // Python 3: struct.unpack("e", struct.pack("e", x)); infinity by PyTorch
+  [0.1, 0.0999755859375],
+  [3.14159274, 3.140625],
+  [1 / 3, 0.333251953125],
+  [2049, 2048],
+  [2051, 2052],
+  [65519.99, 65504],
+  [65520, Infinity],
+  [1e-7, 1.1920928955078125e-7],
+  [2.98e-8, 0],
+  [6.1e-5, 6.097555160522461e-5],
+])("rounds %d as Python: %d", (x, expected) => {
+  expect(roundFloat16(Math.fround(x))).toBe(expected);
+});
