@@ -34,7 +34,8 @@ const EXTERNAL: Readonly<Record<string, RegExp>> = {
   "js-yaml": /^formats\/yaml\.ts$/,
   zod: /^(quant|models|train|decode|data|text|metrics|recipe|cli)\//,
   fflate: /^formats\//,
-  "@tensorflow/tfjs": /^(ops|backends|graph|quant|layers|models|train|ptq|export|recipe|native|cli)\//,
+  "@tensorflow/tfjs":
+    /^(ops|backends|graph|quant|layers|models|train|ptq|export|recipe|native|cli)\//,
   "@tensorflow/tfjs-backend-wasm": /^backends\//,
 };
 
