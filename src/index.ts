@@ -40,6 +40,7 @@ export {
 // Quantization
 export { type QuantConfig, type QuantParamsInput, resolveQuantConfig } from "./quant/config.ts";
 export { createPass, disposePass, type Pass } from "./quant/pass.ts";
+export { Quantizer, StaticQuantizer } from "./quant/quantizers.ts";
 export { fakeQuant, type FakeQuantSpec } from "./ops/fake-quant.ts";
 
 // Layers

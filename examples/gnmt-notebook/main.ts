@@ -70,12 +70,16 @@ function print(name: string, { bleu, seconds }: Result, float: number): void {
 
 console.log(`GNMT on ${backend}: ${references.length} test sentences, beam 10, BLEU -lc intl`);
 if (references.length < test.length) {
-  console.log(`PARTIAL: ${references.length} of ${test.length}; its BLEU is not that of the test set`);
+  console.log(
+    `PARTIAL: ${references.length} of ${test.length}; its BLEU is not that of the test set`,
+  );
 }
 const start = performance.now();
 const statistics = await collectStats(model, (watched) => search(watched, dev));
 const seconds = (performance.now() - start) / 1000;
-console.log(`statistics of ${statistics.size} operations on the dev text, ${seconds.toFixed(1)} s\n`);
+console.log(
+  `statistics of ${statistics.size} operations on the dev text, ${seconds.toFixed(1)} s\n`,
+);
 
 console.log(`${"".padEnd(44)}   BLEU  change seconds`);
 const float = await evaluate(model);

@@ -10,6 +10,7 @@ import {
   resolveRecipe,
   runRecipe,
   type RunReporter,
+  StaticQuantizer,
   translate,
 } from "tfjs-qat";
 
@@ -60,6 +61,8 @@ console.log("\nranges of the attention's LSTM cell");
 for (const layer of model.layers()) {
   if (!layer.name.includes("att_rnn/rnn/cells/0")) continue;
   for (const quantizer of layer.quantizers.values()) {
+    // Ranges of live tensors are not known before.
+    if (!(quantizer instanceof StaticQuantizer)) continue;
     const { min, max } = quantizer.range();
     const path = quantizer.path.replace(/^.*cells\/0\//, "");
     console.log(
