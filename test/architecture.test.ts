@@ -19,6 +19,7 @@ const LAYER: Readonly<Record<string, number>> = {
   layers: 3,
   models: 4,
   train: 5,
+  ptq: 5,
   export: 5,
   runtime: 5,
   recipe: 6,
@@ -31,9 +32,10 @@ const EXTERNAL: Readonly<Record<string, RegExp>> = {
   yargs: /^cli\/define-command\.ts$/,
   "yargs/helpers": /^cli\//,
   "js-yaml": /^formats\/yaml\.ts$/,
-  zod: /^(quant|models|train|decode|data|text|metrics|recipe|cli)\//,
+  zod: /^(quant|models|train|ptq|decode|data|text|metrics|recipe|cli)\//,
   fflate: /^formats\//,
-  "@tensorflow/tfjs": /^(ops|backends|graph|quant|layers|models|train|export|recipe|native|cli)\//,
+  "@tensorflow/tfjs":
+    /^(ops|backends|graph|quant|layers|models|train|ptq|export|recipe|native|cli)\//,
   "@tensorflow/tfjs-backend-wasm": /^backends\//,
 };
 

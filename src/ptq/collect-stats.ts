@@ -3,7 +3,7 @@ import type { Seq2SeqModel } from "../models/model.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import { watchModel, type WatchOptions } from "../models/watched-model.ts";
 import { StatisticsCollector } from "../quant/statistics-collector.ts";
-import type { ModelStatistics } from "../quant/tensor-statistics.ts";
+import type { ModelStatistics } from "../core/tensor-statistics.ts";
 
 /**
  * Runs an evaluation over the float model, a search or a loss, and returns what its operations saw:

@@ -5,7 +5,7 @@ import {
   type CellCounts,
   HISTOGRAM_CELLS,
 } from "../core/histogram.ts";
-import type { TensorStatistics } from "./tensor-statistics.ts";
+import type { TensorStatistics } from "../core/tensor-statistics.ts";
 
 /** What one tensor adds. */
 export interface TensorSummary {

@@ -3,7 +3,7 @@ import type * as tf from "@tensorflow/tfjs";
 import type { OperationRecord, Positions } from "./pass.ts";
 import { RunningStatistics, type RunningState } from "./running-statistics.ts";
 import { TensorWatch } from "./tensor-watch.ts";
-import type { ModelStatistics } from "./tensor-statistics.ts";
+import type { ModelStatistics } from "../core/tensor-statistics.ts";
 
 interface OperationRecords {
   readonly inputs: Map<number, RunningStatistics>;

@@ -1,13 +1,6 @@
 /** Which statistics tell the range of a quantizer. */
 import type { ModelStatistics, TensorStatistics } from "../core/tensor-statistics.ts";
 
-export type {
-  ModelStatistics,
-  OperationStatistics,
-  TensorStatistics,
-  ValueHistogram,
-} from "../core/tensor-statistics.ts";
-
 /**
  * The statistics that tell the range of a quantizer: of the input of an operation for
  * `<operation>/input`, of its result for `<operation>/output` and `<operation>`.

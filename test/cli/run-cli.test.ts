@@ -39,8 +39,9 @@ describe("help", () => {
   it("lists every command", async () => {
     const { code, out } = await cli(["--help"]);
     expect(code).toBe(0);
+    const width = Math.max(...COMMANDS.map(({ name }) => name.length));
     for (const { name, summary } of COMMANDS)
-      expect(out).toContain(`${name.padEnd(8)}  ${summary}`);
+      expect(out).toContain(`${name.padEnd(width)}  ${summary}`);
   });
 
   it("asks for a command where none is given", async () => {

@@ -34,8 +34,8 @@ it("sets the clips of calibrateClips' default method, telling how far it is", ()
   const calibrated = (method: "mse" | "max"): Record<string, Float32Array> => {
     const other = makeTinyModel(QUANT, "dp0.0");
     const passes = batches.map((batch) => (pass: Pass) => {
-      const { source, sourceLengths, targetInput } = batchTensors(batch);
-      other.logits(source, sourceLengths, targetInput, pass);
+      const { source, sourceLengths, targetInput, targetLengths } = batchTensors(batch);
+      other.logits(source, sourceLengths, targetInput, { ...pass, targetLengths });
     });
     expect(calibrateClips(other, passes, { method })).toEqual(names);
     const values = valuesOf(other);
