@@ -96,6 +96,18 @@ export { createModelScorer, type ModelScorer } from "./models/scorer.ts";
 export { traceModel } from "./models/traced-model.ts";
 export { Transformer } from "./models/transformer.ts";
 
+// Statistics
+export { collectStats } from "./ptq/collect-stats.ts";
+export type {
+  ModelStatistics,
+  OperationStatistics,
+  TensorStatistics,
+  ValueHistogram,
+} from "./core/tensor-statistics.ts";
+export { formatStatisticsYaml, parseStatisticsYaml } from "./formats/distiller-statistics.ts";
+export { formatHistograms, withHistograms } from "./formats/statistics-histograms.ts";
+export { calibrateText } from "./recipe/calibrate.ts";
+
 // Metrics
 export { type BleuScore, corpusBleu } from "./metrics/bleu.ts";
 export { pairedBootstrap, type PairedComparison } from "./metrics/bootstrap.ts";

@@ -110,7 +110,10 @@ function notFinite(where: string, value: number): TrainingError {
 /** The values of tensors, read together. */
 function read(tensors: readonly tf.Tensor1D[]): (Float32Array | Int32Array)[] {
   if (tensors.length === 1) return [tensors[0]!.dataSync<"float32" | "int32">()];
-  const values = tf.tidy(() => tf.concat1d([...tensors]).dataSync<"float32" | "int32">());
+  const all = tf.concat1d([...tensors]);
+  // No tidy, which would look at every value that it returns.
+  const values = all.dataSync<"float32" | "int32">();
+  all.dispose();
   let end = 0;
   return tensors.map(({ size }) => values.subarray(end, (end += size)));
 }

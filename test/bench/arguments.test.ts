@@ -9,6 +9,7 @@ describe("the arguments of the benchmarks", () => {
     ["--json kernels", { subcommand: "kernels", json: true, python: null }],
     ["decode", { subcommand: "decode", json: false, python: null }],
     ["recurrent", { subcommand: "recurrent", json: false, python: null }],
+    ["ptq", { subcommand: "ptq", json: false, python: null }],
   ])("%s", (line, expected) => {
     expect(parseBenchArguments(line.split(" "))).toEqual({ ...expected, native: null });
   });
@@ -34,7 +35,7 @@ describe("the arguments of the benchmarks", () => {
   it.each([
     [
       "",
-      "bench: expected step, native, kernels, recurrent, decode or --help, received nothing. Name one of them.",
+      "bench: expected step, native, kernels, recurrent, decode, ptq or --help, received nothing. Name one of them.",
     ],
     ["step decode", 'expected one subcommand, received "step" and "decode". Run them one by one.'],
     ["step --steps=4", "received another flag (Unknown option '--steps'). See --help."],
@@ -54,7 +55,7 @@ describe("the arguments of the benchmarks", () => {
     const error = errorOf(() => parseBenchArguments(["steps"]));
     expect(error).toBeInstanceOf(UnknownNameError);
     expect(error.message).toBe(
-      'bench: expected one of "step", "native", "kernels", "recurrent", "decode", received "steps". Did you mean "step"?',
+      'bench: expected one of "step", "native", "kernels", "recurrent", "decode", "ptq", received "steps". Did you mean "step"?',
     );
   });
 

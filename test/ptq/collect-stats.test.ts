@@ -11,6 +11,7 @@ import type { Seq2SeqModel } from "../../src/models/model.ts";
 import { createModelScorer } from "../../src/models/scorer.ts";
 import { collectStats } from "../../src/ptq/collect-stats.ts";
 import { withPass } from "../../src/quant/pass.ts";
+import { calibrateModel } from "../../src/recipe/calibrate-model.ts";
 import { statisticsOf } from "../../src/quant/tensor-statistics.ts";
 import { makeTinyGnmt } from "../helpers/tiny-gnmt.ts";
 import { makeTinyTransformer, TINY_SPECIAL, tinySentences } from "../helpers/tiny-transformer.ts";
@@ -105,6 +106,20 @@ describe.each(MODELS)("%s", (_name, make) => {
     expect(paths.filter((path) => statisticsOf(statistics, path) === null)).toEqual([]);
     quantized.dispose();
   });
+});
+
+it.each(["GNMT", "Transformer"])("clips of a quantized %s do not see padding either", (name) => {
+  const clipsOf = (batches: number[][]): [string, number[]][] => {
+    const model = name === "GNMT" ? makeTinyGnmt() : makeTinyTransformer();
+    const padded = batches.map((indices) => makeBatch(examples, Int32Array.from(indices), IDS));
+    const names = calibrateModel(model, { batches: padded, only: null });
+    const clips = names.map((clip): [string, number[]] => {
+      return [clip, [...model.variables.get(clip)!.dataSync()]];
+    });
+    model.dispose();
+    return clips;
+  };
+  expect(clipsOf([everything])).toEqual(clipsOf(everything.map((i) => [i])));
 });
 
 describe("GNMT", () => {
