@@ -114,7 +114,18 @@ export { pairedBootstrap, type PairedComparison } from "./metrics/bootstrap.ts";
 export { corpusChrf } from "./metrics/chrf.ts";
 
 // Post-training quantization
-export { collectStats } from "./ptq/collect-stats.ts";
+export {
+  type BiasCorrectionReport,
+  correctBiases,
+  type FloatWeights,
+} from "./ptq/bias-correction.ts";
+export {
+  type LearnedRoundingReport,
+  learnRounding,
+  type LearnRoundingOptions,
+} from "./ptq/learned-rounding.ts";
+export { collectMoments, type MomentOptions, type ProductMoments } from "./ptq/product-moments.ts";
+export { copyRoundedWeights } from "./ptq/quantized-weights.ts";
 export { type OverridesDialect, type OverridesFile, parseOverrides } from "./ptq/overrides.ts";
 export type { PlanEntry, QuantPlan } from "./ptq/plan.ts";
 export { printPlan } from "./ptq/print-plan.ts";
