@@ -144,7 +144,6 @@ export {
   type Treatments,
   type TreatmentSettings,
 } from "./ptq/treatments.ts";
-export type { ModelStatistics, TensorStatistics } from "./core/tensor-statistics.ts";
 
 // Export and integer execution
 export { exportInt8 } from "./export/int8.ts";
