@@ -42,7 +42,6 @@ export async function runPredict(
     const whole = await readSourceText(loaded.task, dataset);
     const text = firstLines(whole, entry.limit);
     const lines = whole.sources.length;
-    const partial = text.sources.length < lines;
     const start = now();
     const translations = await translate(scorer, text.sources, {
       task: loaded.task,
@@ -64,7 +63,7 @@ export async function runPredict(
       model: loaded.format,
       step: loaded.step,
       ...(members.length > 1 ? { ensemble: members.length } : {}),
-      ...(partial ? { partial, lines } : {}),
+      ...(best.length < lines ? { partial: true, lines } : {}),
     };
     writeFileAtomic(outputFile, hypothesisLines(translations));
     writeFileAtomic(metricFile, `${JSON.stringify(figures, null, 2)}\n`);
@@ -78,7 +77,11 @@ export async function runPredict(
         save_metric: metricFile,
       },
       text: describe(score, {
-        ...{ sentences: best.length, lines, milliseconds, outputFile, metricFile },
+        sentences: best.length,
+        lines,
+        milliseconds,
+        outputFile,
+        metricFile,
       }),
       interrupted: false,
     };
