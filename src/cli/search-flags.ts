@@ -6,7 +6,7 @@ import { SEARCH_METRICS } from "../recipe/search-metrics.ts";
 import type { CommandIo } from "./command-io.ts";
 import type { CommandResult } from "./define-command.ts";
 import { terminalReporter } from "./progress.ts";
-import { quantReportText } from "./quant-report.ts";
+import { quantReportText, reportWidth } from "./quant-report.ts";
 import { DECODING_KEYS } from "./recipe-flags.ts";
 
 /** Flags of the search; the rest of them are keys of the recipe. */
@@ -77,7 +77,7 @@ export async function runSearch(
     text: [
       log,
       ...(partial ? ["PARTIAL: not the whole text."] : []),
-      quantReportText(report, output),
+      quantReportText(report, output, reportWidth(io)),
     ].join("\n"),
   };
 }

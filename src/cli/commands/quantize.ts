@@ -3,7 +3,7 @@ import { QUANT_MODES } from "../../core/qtype.ts";
 import { ConfigError } from "../../errors.ts";
 import { type QuantParamsInput, quantParamsSchema } from "../../quant/config.ts";
 import { defineCommand, type CommandResult } from "../define-command.ts";
-import { quantReportText } from "../quant-report.ts";
+import { quantReportText, reportWidth } from "../quant-report.ts";
 import { recipeFlags } from "../recipe-flags.ts";
 import { refuseSearchFlags, runSearch, SEARCH_FLAGS, SEARCH_TEXT_KEYS } from "../search-flags.ts";
 
@@ -70,6 +70,12 @@ export const quantizeCommand = defineCommand({
           "--print_plan to see what would be done.",
       );
     }
+    if (dialect !== null && overrides === null) {
+      throw new ConfigError(
+        "tfjs-qat quantize: expected --overrides_dialect with --overrides only, received it alone. " +
+          "Give the file of overrides, or leave it out.",
+      );
+    }
     const modes = mode === undefined ? {} : { quant_weight_mode: mode, quant_act_mode: mode };
     const quantParams = { ...modes, ...quantParamsOf(flags) };
     const request = { path, output, stats, overrides, dialect, quantParams };
@@ -83,7 +89,7 @@ export const quantizeCommand = defineCommand({
     const { report } = outcome;
     return {
       json: { output, ...(printsPlan ? { plan: outcome.plan } : {}), ...report },
-      text: report === null ? null : quantReportText(report, output!),
+      text: report === null ? null : quantReportText(report, output!, reportWidth(io)),
     };
   },
 });
