@@ -158,7 +158,9 @@ describe("what statistics lack", () => {
     }
     const old = { ...RECORD, std: null, b: null };
     expect(() => chooseRange(old, choice("laplace", spec()))).toThrow(/none, avg, n_std, gauss\./);
-    expect(() => chooseRange(old, choice("gauss", spec()))).toThrow(/use one of none, avg\./);
+    expect(() => chooseRange(old, choice("gauss", spec()))).toThrow(
+      /set quant_act_clip to one of none, avg\./,
+    );
     expect(() => chooseRange(RECORD, choice("n_std", spec(), { nStds: null }))).toThrow(
       ConfigError,
     );
