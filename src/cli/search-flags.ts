@@ -6,7 +6,7 @@ import { SEARCH_METRICS } from "../recipe/search-metrics.ts";
 import type { CommandIo } from "./command-io.ts";
 import type { CommandResult } from "./define-command.ts";
 import { terminalReporter } from "./progress.ts";
-import { quantReportText } from "./quant-report.ts";
+import { quantReportText, reportWidth } from "./quant-report.ts";
 import { DECODING_KEYS } from "./recipe-flags.ts";
 
 /** Flags of the search alone. */
@@ -108,7 +108,7 @@ export async function runSearch(
   const { float, base, best, evaluations, bits, culprits } = result;
   const lines = [
     ...(partial ? ["PARTIAL: not the whole text."] : []),
-    quantReportText(report, output),
+    quantReportText(report, output, reportWidth(io)),
     ...(refinement === null ? [] : refinementText(refinement)),
   ];
   return {

@@ -2,6 +2,7 @@
 import { nearestName } from "../errors.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
+import { layerOf } from "./quantized-weights.ts";
 
 /** A layer without layers inside, or a quantized part of one that has some. */
 export interface Operation {
@@ -56,6 +57,14 @@ export function nearestOperation(
     text,
     operations.flatMap(({ names }) => names),
   );
+}
+
+/** Which of some short paths belong to no layer of a model, by our names or Distiller's. */
+export function unknownOperations(paths: readonly string[], model: Seq2SeqModel): string[] {
+  const layers = model.layers().map((layer) => shortPath(layer.name));
+  const theirs = operationsOf(model).flatMap(({ names }) => names);
+  const known = new Set([...layers, ...theirs.map((name) => name.replaceAll(".", "/"))]);
+  return paths.filter((path) => !known.has(path) && !known.has(layerOf(path)));
 }
 
 function operation(path: string, quantizers: Operation["quantizers"]): Operation {

@@ -1,5 +1,5 @@
 /** Overrides files: ours, and Distiller's as they stand. */
-import { ConfigError } from "../errors.ts";
+import { ConfigError, UnknownNameError } from "../errors.ts";
 import { parseYaml, type YamlValue } from "../formats/yaml.ts";
 import { type QuantOverride, quantParamsSchema, resolveQuantConfig } from "../quant/config.ts";
 import {
@@ -112,10 +112,13 @@ function dialectOf(content: Record<string, YamlValue>, where: string): Overrides
   }
   if (ours !== undefined) return "tfjs-qat";
   if (theirs !== undefined) return "distiller";
-  const received = keys[0] === undefined ? "no settings" : `"${keys[0]}"`;
+  const [received] = keys;
+  if (received !== undefined) {
+    const known = [...OUR_KEYS, ...DISTILLER_KEYS];
+    throw new UnknownNameError(where, "key", received, known, `Use ${known.join(", ")}.`);
+  }
   throw new ConfigError(
-    `${where}: expected the keys ${OUR_KEYS.join(", ")}, or ${DISTILLER_KEYS.join(", ")}, ` +
-      `received ${received}. Correct the keys.`,
+    `${where}: expected patterns with settings, received patterns alone. Give each a mapping.`,
   );
 }
 

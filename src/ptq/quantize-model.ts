@@ -10,10 +10,11 @@ import {
   resolveQuantConfig,
 } from "../quant/config.ts";
 import { isRangeName } from "../quant/clip-name.ts";
+import { ConfigError } from "../errors.ts";
 import { StaticQuantizer } from "../quant/quantizers.ts";
 import { RANGE_SEARCHES } from "../quant/range-search.ts";
 import type { ModelStatistics } from "../core/tensor-statistics.ts";
-import { operationsOf } from "./operations.ts";
+import { operationsOf, unknownOperations } from "./operations.ts";
 import { type OverridesFile, resolveOverrides } from "./overrides.ts";
 import { planModel, type QuantPlan, type UnseenActivation, unseenActivations } from "./plan.ts";
 import { type QuantReport, reportOf } from "./report.ts";
@@ -87,6 +88,7 @@ export function prepareQuantization(
     if (late !== null || treated.length > 0) {
       rebuild([...(late?.overrides ?? []), ...config.overrides, ...treated]);
     }
+    if (statistics !== null) refuseForeign(statistics, model);
     const unseen = statistics === null ? [] : unseenActivations(model, statistics);
     if (unseen.length > 0) {
       rebuild([...unseen.map(liveOverride), ...config.overrides]);
@@ -124,6 +126,17 @@ export function applyQuantization(
     model.dispose();
     throw error;
   }
+}
+
+/** Statistics of a part of the model are welcome; those of another model are a mistake. */
+function refuseForeign(statistics: ModelStatistics, model: Seq2SeqModel): void {
+  const unknown = unknownOperations([...statistics.keys()], model);
+  if (2 * unknown.length <= statistics.size) return;
+  throw new ConfigError(
+    `statistics: expected those of a ${model.className} with these layers, received ` +
+      `${unknown.length} of ${statistics.size} operations that it does not have, such as ` +
+      `"${unknown[0]!}". Collect them of this model with "tfjs-qat calibrate".`,
+  );
 }
 
 /** Searches need more than the live tensor: its whole range is taken. */

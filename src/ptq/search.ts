@@ -121,6 +121,7 @@ class Search {
   }
 
   async run(): Promise<SearchResult> {
+    this.#refuseBudget();
     const float = await this.#evaluate("float", null);
     this.#bits = await this.#weightBits();
     const base = await this.#evaluate("as given", []);
@@ -132,16 +133,28 @@ class Search {
     return { float, base, best, evaluations: this.#evaluations, bits: this.#bits, culprits };
   }
 
+  /** @throws {ConfigError} for a budget that no bits keep to, before anything runs */
+  #refuseBudget(): void {
+    const { budget = null } = this.#options;
+    if (budget === null) return;
+    const sizes = this.#weightSizes();
+    allocateBits(sizes, new Map([...sizes.keys()].map((path) => [path, 0])), budget);
+  }
+
+  #weightSizes(): Map<string, WeightSize> {
+    const weights = this.#space.sites.filter(({ weight }) => weight !== null);
+    return new Map(weights.map(({ path, weight }) => [path, weight!]));
+  }
+
   async #weightBits(): Promise<QuantOverride[]> {
     const { budget = null } = this.#options;
     if (budget === null) return [];
-    const weights = this.#space.sites.filter(({ weight }) => weight !== null);
+    const sizes = this.#weightSizes();
     const costs = new Map<string, number>();
-    for (const { path } of weights) {
+    for (const path of sizes.keys()) {
       const alone = { match: path, enable: true, quant_weight_bits: 4 };
       costs.set(path, await this.#space.divergence([alone, REST_FLOAT]));
     }
-    const sizes = new Map(weights.map(({ path, weight }) => [path, weight!]));
     const bits = allocateBits(sizes, costs, budget);
     this.#options.onFinding?.({ kind: "bits", bits });
     const narrow = [...bits].filter(([, width]) => width < 8);

@@ -10,8 +10,10 @@ export interface WeightSize {
 
 /** The size that weights must keep to; one of the two, or both. */
 export interface BitBudget {
-  /** Bytes of all quantized weights and their scales, codes packed without gaps. */
+  /** Bytes of all quantized weights and their scales, codes packed without gaps, and of floatBytes. */
   readonly maxBytes?: number | undefined;
+  /** Bytes of what stays in float [default: 0]. */
+  readonly floatBytes?: number | undefined;
   /** Mean bits of a quantized weight's element. */
   readonly averageBits?: number | undefined;
 }
@@ -83,9 +85,9 @@ function costAt(cost: number, bits: number): number {
 function keeps(
   sizes: ReadonlyMap<string, WeightSize>,
   bits: ReadonlyMap<string, number>,
-  { maxBytes = Infinity, averageBits: most = Infinity }: BitBudget,
+  { maxBytes = Infinity, averageBits: most = Infinity, floatBytes = 0 }: BitBudget,
 ): boolean {
-  return packedBytes(sizes, bits) <= maxBytes && averageBits(sizes, bits) <= most;
+  return packedBytes(sizes, bits) + floatBytes <= maxBytes && averageBits(sizes, bits) <= most;
 }
 
 function tooSmall(
@@ -97,8 +99,9 @@ function tooSmall(
     budget.maxBytes === undefined ? [] : `max_bytes ${budget.maxBytes}`,
     budget.averageBits === undefined ? [] : `average_bits ${budget.averageBits}`,
   ].flat();
+  const least = packedBytes(sizes, bits) + (budget.floatBytes ?? 0);
   return new ConfigError(
-    `budget of the search: expected at least ${packedBytes(sizes, bits)} bytes and ${FEWEST_BITS} ` +
+    `budget of the search: expected at least ${least} bytes and ${FEWEST_BITS} ` +
       `bits a weight, received ${asked.join(", ")}. Raise the budget, or use a smaller model.`,
   );
 }

@@ -114,6 +114,7 @@ function required<K extends keyof typeof MISSING>(
   const { name, others } = MISSING[key];
   throw new ConfigError(
     `${where}: expected statistics with ${name} for the clip method ${method}, received statistics ` +
-      `without it. Collect them with tfjs-qat, or use one of ${others}.`,
+      `without it. Collect them with "tfjs-qat calibrate" and keep both of its files, or set ` +
+      `quant_act_clip to one of ${others}.`,
   );
 }

@@ -1,8 +1,9 @@
 /** Collects statistics of a trained model while it does what it will do when deployed. */
+import { existsSync, statSync } from "node:fs";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import { fileHash } from "../data/file-hash.ts";
 import type { PairExample } from "../data/parallel-text.ts";
-import { DataError } from "../errors.ts";
+import { ConfigError, DataError } from "../errors.ts";
 import { formatStatisticsYaml } from "../formats/distiller-statistics.ts";
 import { formatHistograms, histogramsPath } from "../formats/statistics-histograms.ts";
 import { shortPath } from "../models/layer-paths.ts";
@@ -83,6 +84,7 @@ export async function calibrateText(
   options: CalibrateTextOptions,
 ): Promise<CalibrationReport> {
   const { reporter, output } = options;
+  refuseDirectory(output);
   const { recipe } = recipeOfModel(path, options.flags);
   const dataset = requiredDataset(recipe);
   if (options.allowTestText !== true) await refuseTestText(dataset.src_file);
@@ -126,6 +128,9 @@ async function collect(
   const save = (count: number): void => {
     saveCalibrationState(path, { settings, batches: count, collected: collector.state() });
   };
+  // A place that cannot be written to is told before the work, not after it.
+  if (before === null) save(0);
+  progress.update(done(first), sentences);
   for (let i = first; i < batches.length; i++) {
     if (signal?.aborted === true) save(i);
     signal?.throwIfAborted();
@@ -215,6 +220,14 @@ async function settingsOf(
     search_method: mode === "search" ? JSON.stringify(recipe.search_method) : null,
     seed: mode === "search" ? recipe.run.seed : null,
   };
+}
+
+function refuseDirectory(output: string): void {
+  if (!existsSync(output) || !statSync(output).isDirectory()) return;
+  throw new ConfigError(
+    `--output: expected a file to write, received ${output}, which is a directory. ` +
+      "Give the name of a YAML file in it.",
+  );
 }
 
 function statePath(output: string): string {

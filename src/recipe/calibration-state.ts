@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { z } from "zod";
 import { writeFileAtomic } from "../data/atomic-file.ts";
-import { CheckpointError, ConfigError } from "../errors.ts";
+import { CheckpointError, ConfigError, FormatError } from "../errors.ts";
 import { readSafetensors, type SafeTensor, writeSafetensors } from "../formats/safetensors.ts";
 import type { CollectedState } from "../quant/statistics-collector.ts";
 
@@ -54,7 +54,7 @@ export function loadCalibrationState(
   settings: CalibrationSettings,
 ): CalibrationState | null {
   if (!existsSync(path)) return null;
-  const { tensors, metadata } = readSafetensors(readFileSync(path), path);
+  const { tensors, metadata } = readState(path);
   const head = headSchema.safeParse(parsed(metadata["calibration"] ?? ""));
   if (!head.success) throw damaged(path, "no description of a calibration");
   const differing = [
@@ -77,6 +77,15 @@ export function loadCalibrationState(
     state: { shape, moments: numbers(`${i}.moments`), counts: numbers(`${i}.counts`) },
   }));
   return { settings, batches: head.data.batches, collected };
+}
+
+function readState(path: string): ReturnType<typeof readSafetensors> {
+  try {
+    return readSafetensors(readFileSync(path), path);
+  } catch (error) {
+    if (error instanceof FormatError) throw damaged(path, "a damaged or another file");
+    throw error;
+  }
 }
 
 /** Removes the state at a path, once it is of no more use. */

@@ -57,14 +57,8 @@ export async function runPredict(
     const directory = modelDirectoryOf(modelDirs[0]!);
     const outputFile = entry.output_file ?? join(directory, "hypotheses.txt");
     const metricFile = entry.save_metric ?? join(directory, "metrics.json");
-    const figures = {
-      ...score,
-      sentences: best.length,
-      model: loaded.format,
-      step: loaded.step,
-      ...(members.length > 1 ? { ensemble: members.length } : {}),
-      ...(best.length < lines ? { partial: true, lines } : {}),
-    };
+    const counts = { sentences: best.length, lines };
+    const figures = { ...score, ...figuresOf(members, counts) };
     writeFileAtomic(outputFile, hypothesisLines(translations));
     writeFileAtomic(metricFile, `${JSON.stringify(figures, null, 2)}\n`);
     const milliseconds = (1000 * seconds) / best.length;
@@ -89,6 +83,19 @@ export async function runPredict(
     for (const scorer of scorers) scorer.close();
     for (const { model } of members) model.dispose();
   }
+}
+
+/** What a score is of. */
+function figuresOf(
+  members: readonly LoadedModel[],
+  { sentences, lines }: { sentences: number; lines: number },
+): Record<string, unknown> {
+  const { format: model, step } = members[0]!;
+  return {
+    ...{ sentences, model, step },
+    ...(members.length > 1 ? { ensemble: members.length } : {}),
+    ...(sentences < lines ? { partial: true, lines } : {}),
+  };
 }
 
 /** The first lines of a text. */

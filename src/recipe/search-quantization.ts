@@ -133,13 +133,13 @@ async function fingerprintOf(
   { weightsPath }: LoadedModel,
   { config }: SearchBase,
   { recipe, pairs }: JudgedText,
-  { stats, metric, maxBytes, averageBits }: SearchRequest,
+  { stats, metric }: SearchRequest,
 ): Promise<Record<string, string>> {
   const { src_file: source, trg_file: target } = requiredDataset(recipe);
   const settings = JSON.stringify([
     toQuantParams(config),
     ...[recipe.search_method, recipe.metric, recipe.run.backend],
-    ...[maxBytes, averageBits, pairs.length, packageVersion()],
+    ...[pairs.length, packageVersion()],
   ]);
   return {
     model: await fileHash(weightsPath),
@@ -164,8 +164,9 @@ function budgetOf(
     .filter(([name]) => !quantized.has(name))
     .reduce((sum, [, { size }]) => sum + 4 * size, 0);
   return {
-    maxBytes: maxBytes === null ? undefined : maxBytes - floatBytes,
+    maxBytes: maxBytes ?? undefined,
     averageBits: averageBits ?? undefined,
+    floatBytes,
   };
 }
 

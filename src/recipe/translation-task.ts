@@ -105,7 +105,8 @@ export async function readPairs(
   const targetPath = dataset.trg_file;
   if (targetPath === undefined) {
     throw new ConfigError(
-      "dataset: expected trg_file, received a source alone. Give dataset.params.trg_file.",
+      "dataset: expected trg_file, received a source alone. Give --trg_file, or " +
+        "dataset.params.trg_file in a configuration file.",
     );
   }
   return readParallelText({

@@ -109,6 +109,18 @@ describe("tfjs-qat quantize", () => {
     await expectError(quantize("x", "--stats", at("none.yaml")), 3, /none\.yaml/);
     await expectError(quantize("x", "--stats", at("stats.yaml")), 2, /with a histogram for .* mse/);
     await expectError(quantize("x", "--mode", "symetric"), 2, /--mode: expected/);
+    await expectError(
+      quantize("x", "--overrides_dialect", "distiller"),
+      2,
+      /expected --overrides_dialect with --overrides only/,
+    );
+    const foreign = readFileSync("test/fixtures/ptq/word_language_model.yaml", "utf8");
+    put("foreign.yaml", foreign);
+    await expectError(
+      quantize("x", "--stats", at("foreign.yaml")),
+      2,
+      /expected those of a Transformer .* operations that it does not have, such as/,
+    );
     put("typo.yaml", "decoder.layer_0.ffn.dens1: {clip_acts: AVG}");
     await expectError(
       quantize("x", "--overrides", at("typo.yaml")),

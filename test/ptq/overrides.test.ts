@@ -37,8 +37,12 @@ describe("our overrides", () => {
     );
     expect(() => parseOverrides("", "o.yaml")).toThrow("o.yaml: expected patterns with settings");
     expect(() => parseOverrides("a: {colour: red}", "o.yaml")).toThrow(
-      /expected the keys match, enable, .*bits_activations.*received "colour"/,
+      /o\.yaml: expected a known key, received "colour"\. Use match, enable, .*bits_activations/,
     );
+    expect(() => parseOverrides("a: {clip_act: AVG}", "o.yaml")).toThrow(
+      /received "clip_act"\. Did you mean "clip_acts"\?/,
+    );
+    expect(() => parseOverrides("a: {}", "o.yaml")).toThrow("received patterns alone");
     const mixed = "a: {quant_act_clip: avg}\nb: {clip_acts: AVG}";
     expect(() => parseOverrides(mixed, "o.yaml")).toThrow(
       'expected the keys of one dialect, received "quant_act_clip" and "clip_acts"',

@@ -58,5 +58,8 @@ describe("allocateBits", () => {
     const tooFew = () => allocateBits(sizes, costs, { averageBits: 1.5 });
     expect(tooFew).toThrow(ConfigError);
     expect(tooFew).toThrow(/at least 649 bytes and 2 bits a weight, received average_bits 1.5/);
+    // What stays in float counts too, and the message says what was asked for.
+    const noRoom = () => allocateBits(sizes, costs, { maxBytes: 1000, floatBytes: 400 });
+    expect(noRoom).toThrow(/at least 1049 bytes and 2 bits a weight, received max_bytes 1000/);
   });
 });

@@ -152,12 +152,15 @@ describe("what statistics lack", () => {
     for (const method of ["percentile", "mse", "kl"] as const) {
       expect(() => chooseRange(RECORD, choice(method, spec()))).toThrow(
         `x: expected statistics with a histogram for the clip method ${method}, received statistics ` +
-          "without it. Collect them with tfjs-qat, or use one of none, avg, n_std, gauss, laplace.",
+          'without it. Collect them with "tfjs-qat calibrate" and keep both of its files, or set ' +
+          "quant_act_clip to one of none, avg, n_std, gauss, laplace.",
       );
     }
     const old = { ...RECORD, std: null, b: null };
     expect(() => chooseRange(old, choice("laplace", spec()))).toThrow(/none, avg, n_std, gauss\./);
-    expect(() => chooseRange(old, choice("gauss", spec()))).toThrow(/use one of none, avg\./);
+    expect(() => chooseRange(old, choice("gauss", spec()))).toThrow(
+      /set quant_act_clip to one of none, avg\./,
+    );
     expect(() => chooseRange(RECORD, choice("n_std", spec(), { nStds: null }))).toThrow(
       ConfigError,
     );

@@ -1,5 +1,12 @@
 /** Statistics of a shipped model from text: interrupted and taken up, refused, partial. */
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -42,6 +49,14 @@ function stopping(after: number): Pick<CalibrateTextOptions, "reporter" | "signa
   return { reporter, signal: controller.signal };
 }
 
+/** A reporter that fails once a batch is done. */
+function mayNotFinish(): Pick<CalibrateTextOptions, "reporter"> {
+  const update = (done: number): void => {
+    expect(done).toBe(0);
+  };
+  return { reporter: { ...SILENT, progress: () => ({ update, end: () => undefined }) } };
+}
+
 const files = (name: string): Buffer[] =>
   ["yaml", "histograms.safetensors"].map((end) => readFileSync(join(directory, `${name}.${end}`)));
 
@@ -75,6 +90,23 @@ describe("calibrateText", () => {
     const { inputs, output } = statistics.get("decoder/classifier/classifier")!;
     expect(output!.histogram!.counts.reduce((a, b) => a + b, 0)).toBe(output!.totalNumel);
     expect(inputs.get(0)!.totalNumel! % 160).toBe(0);
+  });
+
+  it("tells before the work what it cannot write to, and which state it cannot read", async () => {
+    const mayNotRun: RunReporter = { ...SILENT, progress: () => expect.fail("has begun") };
+    const onDirectory = options("", { output: directory, reporter: mayNotRun });
+    await expect(calibrateText(model, onDirectory)).rejects.toThrow(
+      /--output: expected a file to write, received .*, which is a directory/,
+    );
+    writeFileSync(join(directory, "cut.yaml.state"), "cut off");
+    await expect(calibrateText(model, options("cut", { reporter: mayNotRun }))).rejects.toThrow(
+      /cut\.yaml\.state: .*received a damaged or another file\. Remove the file to begin anew/,
+    );
+    writeFileSync(join(directory, "file"), "");
+    const below = options("", { output: join(directory, "file/x.yaml") });
+    await expect(calibrateText(model, { ...below, ...mayNotFinish() })).rejects.toThrow(
+      /x\.yaml\.state: expected a file that can be written/,
+    );
   });
 
   it("refuses test text, also a copy beside it, unless it is told that it is none", async () => {

@@ -3,7 +3,7 @@ import { QUANT_MODES } from "../../core/qtype.ts";
 import { ConfigError } from "../../errors.ts";
 import { type QuantParamsInput, quantParamsSchema } from "../../quant/config.ts";
 import { defineCommand, type CommandResult } from "../define-command.ts";
-import { quantReportText } from "../quant-report.ts";
+import { quantReportText, reportWidth } from "../quant-report.ts";
 import { recipeFlags } from "../recipe-flags.ts";
 import { runSearch, SEARCH_FLAGS, TEXT_FLAGS, TEXT_KEYS, textRequest } from "../search-flags.ts";
 
@@ -71,6 +71,12 @@ export const quantizeCommand = defineCommand({
           "--print_plan to see what would be done.",
       );
     }
+    if (dialect !== null && overrides === null) {
+      throw new ConfigError(
+        "tfjs-qat quantize: expected --overrides_dialect with --overrides only, received it alone. " +
+          "Give the file of overrides, or leave it out.",
+      );
+    }
     const modes = mode === undefined ? {} : { quant_weight_mode: mode, quant_act_mode: mode };
     const quantParams = { ...modes, ...quantParamsOf(flags) };
     const files = { path, output, stats, overrides, dialect };
@@ -86,7 +92,10 @@ export const quantizeCommand = defineCommand({
     const refined = refinement === null ? [] : refinementText(refinement);
     return {
       json: { output, ...(printsPlan ? { plan: outcome.plan } : {}), ...report, ...refinement },
-      text: report === null ? null : [quantReportText(report, output!), ...refined].join("\n"),
+      text:
+        report === null
+          ? null
+          : [quantReportText(report, output!, reportWidth(io)), ...refined].join("\n"),
     };
   },
 });
