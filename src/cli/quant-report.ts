@@ -31,7 +31,10 @@ export function quantReportText({ tensors, floats }: QuantReport, output: string
       tensor.reason,
     ]),
   );
-  const kept = floats.map(({ path, reason }) => `  ${path}: ${reason}`);
+  const kept = floats.map(({ path, bits, reason, sqnr_db: ratio }) => {
+    const noise = ratio === null ? "" : `, SQNR ${ratio.toFixed(1)} dB`;
+    return `  ${path}: ${bits === 16 ? "float16, " : ""}${reason}${noise}`;
+  });
   return [table, "", `${floats.length} float:`, ...kept, "", `${output}: quantized model`].join(
     "\n",
   );
