@@ -306,6 +306,11 @@ describe("a quantized GNMT", () => {
     });
     expect(distance(logits(model), logits(float))).toBeLessThan(0.05);
     model.dispose();
+    // What has no range needs no statistics.
+    const others = new Map([...wide].filter(([path]) => path !== classifier));
+    const again = prepareQuantization(float, { statistics: others, overrides });
+    expect(again.notes).toEqual([]);
+    again.model.dispose();
   });
 
   it("prints its plan as Distiller does", () => {
