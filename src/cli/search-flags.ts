@@ -105,14 +105,18 @@ export async function runSearch(
   });
   const { result, report, refinement, log, notes, partial } = found;
   for (const note of notes) io.err(note);
-  const { float, base, best, evaluations, culprits } = result;
+  const { float, base, best, evaluations, bits, culprits } = result;
   const lines = [
     ...(partial ? ["PARTIAL: not the whole text."] : []),
     quantReportText(report, output),
     ...(refinement === null ? [] : refinementText(refinement)),
   ];
   return {
-    json: { output, partial, float, base, best, evaluations, culprits, ...report, ...refinement },
+    json: {
+      ...{ output, partial, float, base, best, evaluations, bits, culprits },
+      ...report,
+      ...refinement,
+    },
     text: [log, ...lines].join("\n"),
   };
 }

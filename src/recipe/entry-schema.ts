@@ -72,7 +72,14 @@ export const entrySection = defineSection({
     predict: {
       summary: "decode a data set and score it",
       aliases: ["generation", "sequence_generator", "SequenceGenerator"],
-      params: z.strictObject(output),
+      params: z.strictObject({
+        ...output,
+        limit: z
+          .int()
+          .min(1)
+          .optional()
+          .describe("most sentences, from the first line: a partial evaluation [default: all]"),
+      }),
     },
     seq_eval: {
       summary: "negative log-likelihood of each sentence",

@@ -17,7 +17,7 @@ import type { Recipe } from "./schema.ts";
 import { checkSameVocabulary } from "./same-model.ts";
 import { scoreText, type TextScore } from "./score-text.ts";
 import { translate, type Translation } from "./translate.ts";
-import { readSourceText } from "./translation-task.ts";
+import { readSourceText, type SourceText } from "./translation-task.ts";
 
 type PredictEntry = Extract<Recipe["entry"], { class: "predict" }>;
 
@@ -39,7 +39,9 @@ export async function runPredict(
     for (const { model } of members) scorers.push(createModelScorer(model));
     const scorer: StepScorer<unknown> =
       scorers.length === 1 ? scorers[0]! : ensembleScorer(scorers);
-    const text = await readSourceText(loaded.task, dataset);
+    const whole = await readSourceText(loaded.task, dataset);
+    const text = firstLines(whole, entry.limit);
+    const lines = whole.sources.length;
     const start = now();
     const translations = await translate(scorer, text.sources, {
       task: loaded.task,
@@ -61,6 +63,7 @@ export async function runPredict(
       model: loaded.format,
       step: loaded.step,
       ...(members.length > 1 ? { ensemble: members.length } : {}),
+      ...(best.length < lines ? { partial: true, lines } : {}),
     };
     writeFileAtomic(outputFile, hypothesisLines(translations));
     writeFileAtomic(metricFile, `${JSON.stringify(figures, null, 2)}\n`);
@@ -73,13 +76,24 @@ export async function runPredict(
         output_file: outputFile,
         save_metric: metricFile,
       },
-      text: describe(score, { sentences: best.length, milliseconds, outputFile, metricFile }),
+      text: describe(score, {
+        sentences: best.length,
+        lines,
+        milliseconds,
+        outputFile,
+        metricFile,
+      }),
       interrupted: false,
     };
   } finally {
     for (const scorer of scorers) scorer.close();
     for (const { model } of members) model.dispose();
   }
+}
+
+/** The first lines of a text. */
+function firstLines({ sources, references }: SourceText, limit = Infinity): SourceText {
+  return { sources: sources.slice(0, limit), references: references?.slice(0, limit) ?? null };
 }
 
 /** The first model as the recipe has it; further ones as their own directories say. */
@@ -110,12 +124,22 @@ function hypothesisLines(translations: readonly (readonly Translation[])[]): str
 
 function describe(
   score: TextScore | null,
-  at: { sentences: number; milliseconds: number; outputFile: string; metricFile: string },
+  at: {
+    sentences: number;
+    lines: number;
+    milliseconds: number;
+    outputFile: string;
+    metricFile: string;
+  },
 ): string {
   const lines =
     score === null ? [] : [`${score.name} = ${score.score.toFixed(2)}`, score.signature];
+  const isPartial = at.sentences < at.lines;
   return [
     ...lines,
+    ...(isPartial
+      ? [`PARTIAL: ${at.sentences} of ${at.lines} lines, not a score of the text`]
+      : []),
     `${at.sentences} sentences, ${at.milliseconds.toFixed(1)} ms each`,
     `hypotheses: ${at.outputFile}`,
     `metrics: ${at.metricFile}`,

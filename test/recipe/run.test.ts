@@ -152,9 +152,17 @@ describe("run_exp", () => {
     expect(JSON.parse(out)).toMatchObject({ name: "chrF2", sentences: 8, model: "quantized" });
     const hypotheses = readFileSync(at("qat/best/hypotheses.txt"), "utf8").split("\n");
     expect(hypotheses.length).toBe(9);
-    expect(JSON.parse(readFileSync(at("qat/best/metrics.json"), "utf8"))).toMatchObject({
-      name: "chrF2",
-    });
+    const metrics = at("qat/best/metrics.json");
+    const whole = JSON.parse(readFileSync(metrics, "utf8")) as Record<string, unknown>;
+    expect(whole).toMatchObject({ name: "chrF2" });
+    expect(whole).not.toHaveProperty("partial");
+
+    const few = await cli([...argv, "--limit", "3"]);
+    expect(few.out).toMatch(/^PARTIAL: 3 of 8 lines, not a score of the text$/m);
+    const figures = JSON.parse(readFileSync(metrics, "utf8")) as unknown;
+    expect(figures).toMatchObject({ sentences: 3, partial: true, lines: 8 });
+    const first = readFileSync(at("qat/best/hypotheses.txt"), "utf8").split("\n");
+    expect(first).toEqual([...hypotheses.slice(0, 3), ""]);
   });
 
   it("gives the loss of a data set and of each sentence", async () => {

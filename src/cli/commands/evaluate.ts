@@ -13,6 +13,7 @@ const DATA_KEYS = [
   "lowercase",
   "output_file",
   "save_metric",
+  "limit",
 ] as const;
 
 /** Decodes a data set with a model and scores it. */
