@@ -56,7 +56,10 @@ export function quantReportText(
     hidden.length === 0
       ? []
       : [`Not shown for want of room: ${hidden.join(", ")}; see report.json.`];
-  const kept = floats.map(({ path, reason }) => `  ${path}: ${reason}`);
+  const kept = floats.map(({ path, bits, reason, sqnr_db: ratio }) => {
+    const noise = ratio === null ? "" : `, SQNR ${ratio.toFixed(1)} dB`;
+    return `  ${path}: ${bits === 16 ? "float16, " : ""}${reason}${noise}`;
+  });
   return [
     ...[table, ...more, "", `${floats.length} float:`, ...kept],
     ...["", `${output}: quantized model`],

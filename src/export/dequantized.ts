@@ -12,18 +12,20 @@ import type { Seq2SeqModel } from "../models/model.ts";
 import { AffineQuantizer } from "../quant/affine-quantizer.ts";
 import { clipName, scaleName, zeroPointName } from "../quant/clip-name.ts";
 import { DynamicQuantizer } from "../quant/dynamic-quantizer.ts";
+import { Float16Quantizer } from "../quant/float16-quantizer.ts";
 import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 
 /**
  * Assigns an export to a model that was built with the same parameters and quantization: weights
  * are fround((code − zero point) · scale), ranges the export's, so quantizing them again gives its
- * codes and scales to the bit; that is checked.
+ * codes and scales to the bit; that is checked. Weights in half precision are those of the export.
  * @throws {CheckpointError} if parameters, names, shapes, grids, codes or scales differ
  */
 export function assignInt8(model: Seq2SeqModel, int8: Int8Model): void {
   checkModel(model, int8);
   checkRounding(model, int8);
   checkActivations(model, int8);
+  checkFloat16(model, int8);
   const values = new Map<string, Float32Array>();
   for (const [name, tensor] of int8.floats) values.set(name, tensor.data);
   for (const [name, weight] of int8.weights) values.set(name, dequantizedValues(weight));
@@ -72,6 +74,15 @@ function checkActivations(model: Seq2SeqModel, { record }: Int8Model): void {
   if (surplus !== undefined) throw mismatch(surplus, "the quantizer", "none");
 }
 
+/** The same parts in half precision: elsewhere its weights would be used as float32. */
+function checkFloat16(model: Seq2SeqModel, { record }: Int8Model): void {
+  const own = new Set(model.layers().flatMap((layer) => layer.float16Places));
+  const surplus = record.float16.find((path) => !own.has(path));
+  if (surplus !== undefined) throw mismatch(surplus, "float16", "another precision");
+  const missing = [...own].find((path) => !record.float16.includes(path));
+  if (missing !== undefined) throw mismatch(missing, "another precision", "float16");
+}
+
 function checkRounding(model: Seq2SeqModel, { record }: Int8Model): void {
   const config = model.layers()[0]?.quantConfig;
   const rounding = config?.rounding ?? "none (float)";
@@ -84,6 +95,7 @@ function checkRounding(model: Seq2SeqModel, { record }: Int8Model): void {
 /** The variables of a quantizer's range as the export records them; none where it is constant or live. */
 function recordedRange(quantizer: Quantizer, int8: Int8Model): [string, Float32Array][] {
   const { record } = int8;
+  if (quantizer instanceof Float16Quantizer) return [];
   const { path, kind } = quantizer;
   const all = { ...record.weights, ...record.activations, ...record.dynamic_activations };
   const known = all[path];

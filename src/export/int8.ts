@@ -1,5 +1,6 @@
 /** A trained model as the content of an int8 export: codes, scales, float tensors and ranges. */
 import type * as tf from "@tensorflow/tfjs";
+import { FLOAT16_OVERFLOW, float16Bits } from "../core/float16.ts";
 import { ExportError } from "../errors.ts";
 import type { JsonValue } from "../formats/json.ts";
 import { hasZeroPoint } from "../formats/int8-model.ts";
@@ -17,6 +18,7 @@ import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { clipName, isRangeName, scaleName, zeroPointName } from "../quant/clip-name.ts";
 import { DynamicQuantizer } from "../quant/dynamic-quantizer.ts";
+import { Float16Quantizer } from "../quant/float16-quantizer.ts";
 import { StaticQuantizer } from "../quant/quantizers.ts";
 import { sha256 } from "./sha256.ts";
 
@@ -51,10 +53,11 @@ export function exportInt8(model: Seq2SeqModel, options: Int8ExportOptions): Int
   const parts = new ExportParts(model);
   for (const layer of model.layers()) parts.addLayer(layer);
   parts.addFloats();
-  if (parts.weights.size + parts.activations.size + parts.dynamic.size === 0) {
+  const { weights, activations, dynamic, float16 } = parts;
+  if (weights.size + activations.size + dynamic.size + float16.size === 0) {
     throw new ExportError(
       `int8 export: expected a quantized weight or activation, received a ${model.className} whose ` +
-        `overrides keep everything in float. Change quant_float_bits or the overrides.`,
+        `overrides keep everything in float32. Change quant_float_bits or the overrides.`,
     );
   }
   const tensors = writeSafetensors(parts.tensors);
@@ -75,9 +78,10 @@ export function exportInt8(model: Seq2SeqModel, options: Int8ExportOptions): Int
       bos: options.special.bos,
       eos: options.special.eos,
     },
-    weights: Object.fromEntries(parts.weights),
-    activations: Object.fromEntries(parts.activations),
-    dynamic_activations: Object.fromEntries(parts.dynamic),
+    weights: Object.fromEntries(weights),
+    activations: Object.fromEntries(activations),
+    dynamic_activations: Object.fromEntries(dynamic),
+    float16: [...float16].sort(),
   };
   return { tensors, quantization: formatQuantizationJson(record), record };
 }
@@ -88,6 +92,8 @@ class ExportParts {
   readonly weights = new Map<string, QuantizedWeightRecord>();
   readonly activations = new Map<string, QuantizedActivationRecord>();
   readonly dynamic = new Map<string, DynamicActivationRecord>();
+  /** Names of what is in half precision. */
+  readonly float16 = new Set<string>();
   readonly #variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(model: Seq2SeqModel) {
@@ -95,14 +101,10 @@ class ExportParts {
   }
 
   addLayer(layer: QuantLayer): void {
-    if (layer.isFloat16) {
-      throw new ExportError(
-        `int8 export, "${layer.name}": expected codes or float32, received half precision, which ` +
-          `the format does not hold. Set quant_float_bits to 32, or deploy the checkpoint.`,
-      );
-    }
+    for (const path of layer.float16Places) this.float16.add(path);
     for (const [name, quantizer] of layer.quantizers) {
       const { path, kind } = quantizer;
+      if (quantizer instanceof Float16Quantizer && kind === "weight") this.#addFloat16(path);
       if (quantizer instanceof DynamicQuantizer) {
         this.dynamic.set(path, dynamicRecord(quantizer));
       }
@@ -117,10 +119,24 @@ class ExportParts {
     }
   }
 
-  /** All variables that are neither quantized weights nor ranges, as they are. */
+  /** A weight in half precision, as its products take it. */
+  #addFloat16(name: string): void {
+    const values = this.#floats(name);
+    const large = values.find((x) => Math.abs(x) >= FLOAT16_OVERFLOW);
+    if (large !== undefined) {
+      throw new ExportError(
+        `int8 export, "${name}": expected numbers of half precision, within ±${FLOAT16_OVERFLOW}, ` +
+          `received ${large}. Set its quant_float_bits to 32.`,
+      );
+    }
+    const { shape } = this.#variables.get(name)!;
+    this.tensors.set(name, { dtype: "F16", shape, data: float16Bits(values) });
+  }
+
+  /** All other variables that are no ranges, as they are. */
   addFloats(): void {
     for (const [name, variable] of this.#variables) {
-      if (this.weights.has(name) || isRangeName(name)) continue;
+      if (this.tensors.has(name) || isRangeName(name)) continue;
       const data = this.#floats(name);
       this.tensors.set(name, { dtype: "F32", shape: variable.shape, data });
     }

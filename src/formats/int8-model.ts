@@ -2,6 +2,7 @@
  * The content of an int8 export, `model.int8.safetensors` with `quantization.json`, checked against
  * each other: what a run time may rely on.
  */
+import { fromFloat16Bits } from "../core/float16.ts";
 import { channelLayout } from "../core/quantize.ts";
 import { FormatError } from "../errors.ts";
 import { checkZeroPoint } from "./int8-grids.ts";
@@ -12,9 +13,10 @@ import {
 } from "./quantization-json.ts";
 import { readSafetensors, type SafeTensor } from "./safetensors.ts";
 
-/** A float tensor of an export: a bias, a layer norm's parameter, an unquantized weight. */
+/** A float tensor of an export: a bias, a layer norm's parameter, a weight without codes. */
 export interface FloatTensor {
   readonly shape: readonly number[];
+  /** As numbers, also where the file has half precision: `record.float16` names it. */
   readonly data: Float32Array;
 }
 
@@ -94,7 +96,11 @@ export function parseInt8Model(
     weights.set(name, weightOf(where, name, { codes, scale, zeroPoint, weight }));
   }
   const floats = new Map<string, FloatTensor>();
-  for (const [name, tensor] of left) floats.set(name, floatOf(where, name, tensor));
+  const half = new Set(record.float16);
+  for (const [name, tensor] of left) {
+    floats.set(name, (half.has(name) ? float16Of : floatOf)(where, name, tensor));
+  }
+  checkPrecision(record, where);
   return { record, weights, floats };
 }
 
@@ -153,6 +159,21 @@ function floatOf(where: string, name: string, tensor: SafeTensor): FloatTensor {
   const bad = tensor.data.find((x) => !Number.isFinite(x));
   if (bad !== undefined) throw tensorError(where, name, "finite numbers", `${bad}`);
   return { shape: tensor.shape, data: tensor.data };
+}
+
+/** As floats: numbers of half precision are numbers of float32. */
+function float16Of(where: string, name: string, tensor: SafeTensor): FloatTensor {
+  if (tensor.dtype !== "F16") throw tensorError(where, name, "float16", tensor.dtype);
+  const data = fromFloat16Bits(tensor.data);
+  return floatOf(where, name, { dtype: "F32", shape: tensor.shape, data });
+}
+
+/** What is in half precision has no codes. */
+function checkPrecision(record: QuantizationRecord, where: string): void {
+  const { weights, activations, dynamic_activations: dynamic } = record;
+  const coded = { ...weights, ...activations, ...dynamic };
+  const both = record.float16.find((name) => Object.hasOwn(coded, name));
+  if (both !== undefined) throw tensorError(where, both, "codes or float16", "both");
 }
 
 function tensorError(where: string, name: string, expected: string, received: string): FormatError {

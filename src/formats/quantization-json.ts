@@ -84,6 +84,11 @@ export interface QuantizationRecord {
   readonly activations: Readonly<Record<string, QuantizedActivationRecord>>;
   /** By checkpoint name; not in the file where empty. */
   readonly dynamic_activations: Readonly<Record<string, DynamicActivationRecord>>;
+  /**
+   * Checkpoint names of the weights, inputs and results in half precision, sorted; the weights among
+   * them are F16 in `model.int8.safetensors`. Not in the file where empty.
+   */
+  readonly float16: readonly string[];
 }
 
 /**
@@ -115,6 +120,7 @@ export function parseQuantizationJson(text: string, where: string): Quantization
     dynamic_activations: root.has("dynamic_activations")
       ? root.object("dynamic_activations").map(dynamicRecord)
       : {},
+    float16: root.has("float16") ? root.names("float16") : [],
   };
   for (const fields of [root, model, vocabulary]) fields.end();
   return record;
@@ -173,7 +179,8 @@ function codeRange(fields: Fields) {
  * @throws {FormatError} if the record is not what the reader accepts
  */
 export function formatQuantizationJson(record: QuantizationRecord): string {
-  const { weights, activations, placement, dynamic_activations: dynamic, ...rest } = record;
+  const { weights, activations, placement, dynamic_activations: dynamic, ...others } = record;
+  const { float16, ...rest } = others;
   const isStatic = Object.keys(dynamic).length === 0;
   const plain = {
     ...rest,
@@ -181,6 +188,7 @@ export function formatQuantizationJson(record: QuantizationRecord): string {
     ...{ weights: sorted(withoutDefaultMode(weights)) },
     ...{ activations: sorted(withoutDefaultMode(activations)) },
     ...(isStatic ? {} : { dynamic_activations: sorted(dynamic) }),
+    ...(float16.length === 0 ? {} : { float16: [...float16].sort() }),
   };
   const text = formatJson(plain as unknown as JsonValue);
   parseQuantizationJson(text, "quantization.json");
@@ -294,6 +302,15 @@ class Fields {
       if (typeof item === "number" && Number.isFinite(Math.fround(item))) return Math.fround(item);
       throw this.#error("finite numbers", item, key);
     });
+  }
+
+  /** Different strings in their order. */
+  names(key: string): string[] {
+    const value = this.#take(key);
+    const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
+    const names = isList ? value : [];
+    if (names.length > 0 && names.every((name, i) => i === 0 || name > names[i - 1]!)) return names;
+    throw this.#error("different names in their order", value, key);
   }
 
   orNull<T>(key: string, read: (key: string) => T): T | null {

@@ -175,7 +175,9 @@ export class BahdanauAttention extends QuantLayer {
     const weights = this.quantWeight(this.#linearAtt, pass) as tf.Tensor1D;
     const factor = tf.div(this.#scaler.read(), vectorNorm(weights));
     const quantizer = this.quantizers.get("tanh") ?? null;
-    const isWhole = !isWatched(pass) && !this.policy.roundsEach;
+    const isHalf =
+      pass.float16.has(weights.dataId) || this.#addQk.isFloat16 || this.#addBias.isFloat16;
+    const isWhole = !isWatched(pass) && !this.policy.roundsEach && !isHalf;
     const takesClip = quantizer instanceof ClipQuantizer && pass.products === "values";
     if (isWhole && (quantizer === null || takesClip)) {
       const clip = quantizer?.clip?.read() ?? null;
@@ -207,6 +209,7 @@ export class BahdanauAttention extends QuantLayer {
     const grid = pass.grids.get(weights.dataId);
     // The pass has packed codes for matrices that are weights themselves.
     if (grid !== undefined) pass.grids.set(column.dataId, { ...grid, weight: null });
+    if (pass.float16.has(weights.dataId)) pass.float16.add(column.dataId);
     return column;
   }
 

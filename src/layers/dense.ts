@@ -110,10 +110,12 @@ export class QuantDense extends QuantLayer {
     return this.#leave(y, pass);
   }
 
-  /** y on the grid of results, or in half precision where the kernel is and nothing else is said. */
+  /** y on the grid of results, rounded to half precision before where the kernel is in it. */
   #leave(y: tf.Tensor, pass: Pass): tf.Tensor {
-    if (this.quantizeOutput) return this.quant(y, "output", pass);
-    return this.isFloat16 && pass.skipQuantization !== true ? roundFloat16(y) : y;
+    const isHalf = this.isFloat16 && pass.skipQuantization !== true;
+    const hasHalfKernel = isHalf && this.float16Places.includes(`${this.name}/kernel`);
+    const result = hasHalfKernel ? roundFloat16(y) : y;
+    return this.quantizeOutput ? this.quant(result, "output", pass) : result;
   }
 
   protected override isReported(): boolean {

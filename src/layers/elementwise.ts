@@ -39,6 +39,8 @@ export abstract class QuantOperation extends QuantLayer {
 
   override build(inputShape: tf.Shape | tf.Shape[]): void {
     if (this.quantizeOutput) this.addActivationQuantizer("output", "act", this.outputUse);
+    // Overrides count as matched once they are asked for.
+    this.#isFloat16 = this.isFloat16;
     super.build(inputShape);
   }
 
@@ -71,8 +73,16 @@ export abstract class QuantOperation extends QuantLayer {
   }
 
   override get isFloat16(): boolean {
-    this.#isFloat16 ??= this.policy.for(`${this.name}/output`)?.floatBits === 16;
+    const path = `${this.name}/output`;
+    this.#isFloat16 ??= this.quantizeOutput
+      ? this.policy.for(path)?.floatBits === 16
+      : this.policy.runsInFloat16(path);
     return this.#isFloat16;
+  }
+
+  override get float16Places(): readonly string[] {
+    const own = this.isFloat16 ? [`${this.name}/output`] : [];
+    return [...new Set([...super.float16Places, ...own])];
   }
 
   protected override isReported(): boolean {

@@ -79,9 +79,15 @@ export abstract class QuantLayer extends tf.layers.Layer {
     return this.#quantizers;
   }
 
-  /** Whether the layer's own settings, or those of a weight or result in it, ask for half precision. */
+  /** Full paths of the weights, inputs and results of this layer that are in half precision. */
+  get float16Places(): readonly string[] {
+    const all = [...this.#quantizers.values()];
+    return all.filter((q) => q instanceof Float16Quantizer).map(({ path }) => path);
+  }
+
+  /** Whether a weight, an input or a result of this layer is in half precision. */
   get isFloat16(): boolean {
-    return [...this.#quantizers.values()].some((q) => q instanceof Float16Quantizer);
+    return this.float16Places.length > 0;
   }
 
   /** Variables of this layer (not of its sublayers), ranges included, by checkpoint name. */

@@ -50,8 +50,6 @@ export const DISTILLER_KEYS: readonly string[] = Object.keys(settingsSchema.shap
 /** What becomes of keys that say something else here. */
 const ELSEWISE: Partial<Record<keyof DistillerSettings, string>> = {
   bits_bias: "no effect here, biases are added in float32, or as int32 under the Distiller compats",
-  fp16: "what matches is computed in float32, not float16",
-  fpq_module: "whatever its number of bits, what matches is computed in float32",
   fake: "no effect here, operations outside products are computed in float32 anyway",
   input_overrides: "no effect here, inputs have the grid of what made them",
   inputs_quant_auto_fallback: "no effect here, inputs have the grid of what made them",
@@ -71,7 +69,13 @@ export interface DistillerEntry {
  */
 export function parseDistillerSettings(value: unknown, where: string): DistillerSettings {
   const parsed = settingsSchema.safeParse(value ?? {});
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { fp16, fpq_module: bits } = parsed.data;
+    if (fp16 !== true || bits === undefined || bits === 16) return parsed.data;
+    throw new ConfigError(
+      `${where}: expected fpq_module 16 beside fp16, received ${bits}. Leave one of them out.`,
+    );
+  }
   const issue = parsed.error.issues[0]!;
   const at = [where, ...issue.path.map(String)].join(", ");
   if (issue.code === "unrecognized_keys") {
@@ -110,16 +114,48 @@ export function resolveDistiller(
     const first = compiled.find(({ matching }) => matching.has(operation));
     return first === undefined ? [] : translated(first.settings, operation);
   });
-  const notes = compiled.flatMap(({ pattern, settings, matching }) => [
-    ...Object.keys(settings).flatMap((key) => {
-      const why = ELSEWISE[key as keyof DistillerSettings];
-      return why === undefined ? [] : [`${where}, "${pattern}", ${key}: ${why}`];
-    }),
-    ...([...matching].every(({ quantizers }) => quantizers.length === 0)
-      ? [`${where}, "${pattern}": no effect here, what it matches is computed in float32`]
-      : []),
-  ]);
+  const notes = compiled.flatMap(({ pattern, settings, matching }) =>
+    notesOf(settings, [...matching]).map((note) => `${where}, "${pattern}"${note}`),
+  );
   return { overrides, notes };
+}
+
+/** What a reader of one pattern should know. */
+function notesOf(settings: DistillerSettings, matching: readonly Operation[]): string[] {
+  const bits = floatBitsOf(settings);
+  const notes = Object.keys(settings).flatMap((key) => {
+    // In floats, what `fake` says is done.
+    const why =
+      key === "fake" && bits !== null ? undefined : ELSEWISE[key as keyof typeof ELSEWISE];
+    return why === undefined ? [] : [`, ${key}: ${why}`];
+  });
+  if (settings.fpq_module === 64)
+    notes.push(", fpq_module: float32 instead, nothing is wider here");
+  if (bits !== null && settings.fake === true && !matching.every(hasWeight)) {
+    notes.push(
+      ", fake: operations without weights compute in float32, their results are quantized",
+    );
+  }
+  const untouched = matching.filter(
+    ({ quantizers, takesFloat16 }) => quantizers.length === 0 && !(bits === 16 && takesFloat16),
+  );
+  if (untouched.length === matching.length) {
+    notes.push(": no effect here, what it matches is computed in float32");
+  } else if (bits === 16 && untouched.length > 0) {
+    const names = untouched.map(({ path }) => path).join(", ");
+    notes.push(`: computed in float32 all the same: ${names}`);
+  }
+  return notes;
+}
+
+/** In how many bits the operations compute; null: on codes. Without fp16 and fpq_module. */
+function floatBitsOf({ fp16, fpq_module: bits }: DistillerSettings): 16 | 32 | null {
+  if (fp16 === true || bits === 16) return 16;
+  return bits === undefined ? null : 32;
+}
+
+function hasWeight({ quantizers }: Operation): boolean {
+  return quantizers.some(({ isWeight }) => isWeight);
 }
 
 /** `module.` in front is what a model in DataParallel is called. */
@@ -148,8 +184,25 @@ function noMatch(pattern: string, operations: readonly Operation[], where: strin
 }
 
 /** Entries for an operation: of its parts that stay float, and of what is left. */
-function translated(settings: DistillerSettings, { path, quantizers }: Operation): QuantOverride[] {
-  if (quantizers.length === 0) return [];
+function translated(settings: DistillerSettings, operation: Operation): QuantOverride[] {
+  const { path, quantizers, takesFloat16 } = operation;
+  const floatBits = floatBitsOf(settings);
+  if (quantizers.length === 0) {
+    const isHalf = floatBits === 16 && takesFloat16 && settings.fake !== true;
+    return isHalf ? [{ match: path, quant_float_bits: 16 }] : [];
+  }
+  if (floatBits !== null) {
+    if (settings.fake !== true) return [{ match: path, quant_float_bits: floatBits }];
+    // Its weights and input are floats, its result is quantized all the same.
+    const inFloat = hasWeight(operation)
+      ? quantizers.filter((quantizer) => quantizer.path !== `${path}/output`)
+      : [];
+    const rest = { ...settings, fp16: undefined, fpq_module: undefined, fake: undefined };
+    return [
+      ...inFloat.map((quantizer) => ({ match: quantizer.path, quant_float_bits: floatBits })),
+      ...translated(rest, operation),
+    ];
+  }
   const { bits_activations: acts, bits_weights: weights } = settings;
   const floats = quantizers.filter(({ isWeight }) => (isWeight ? weights : acts) === null);
   const shared = sharedSettings(settings);
@@ -164,7 +217,6 @@ function translated(settings: DistillerSettings, { path, quantizers }: Operation
 function sharedSettings(settings: DistillerSettings): Omit<QuantOverride, "match"> {
   const { mode } = settings;
   const modes = typeof mode === "string" ? { activations: mode, weights: mode } : mode;
-  const isFloat = settings.fpq_module !== undefined || settings.fp16 === true;
   const all = {
     quant_weight_bits: settings.bits_weights ?? undefined,
     quant_act_bits: settings.bits_activations ?? undefined,
@@ -176,7 +228,6 @@ function sharedSettings(settings: DistillerSettings): Omit<QuantOverride, "match
     quant_clip_half_range: settings.clip_half_range,
     quant_per_channel: settings.per_channel_wts,
     quant_scale_approx_mult_bits: settings.scale_approx_mult_bits ?? undefined,
-    quant_float_bits: isFloat ? 32 : undefined,
   } as const;
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

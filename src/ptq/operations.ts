@@ -1,5 +1,6 @@
 /** The operations of a model by the names that Distiller gives them. */
 import { nearestName } from "../errors.ts";
+import { QuantOperation } from "../layers/elementwise.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { layerOf } from "./quantized-weights.ts";
@@ -12,6 +13,8 @@ export interface Operation {
   readonly names: readonly string[];
   /** Short paths of its quantizers; none where the placement leaves it in float. */
   readonly quantizers: readonly { readonly path: string; readonly isWeight: boolean }[];
+  /** Whether it computes in half precision on demand although it has no quantizer. */
+  readonly takesFloat16: boolean;
 }
 
 /** Operations of layers that have others inside, which some placements leave in float. */
@@ -34,7 +37,9 @@ export function operationsOf(model: Seq2SeqModel): Operation[] {
       path: `${path}/${name}`,
       isWeight: kind === "weight",
     }));
-    if (layer.sublayers.length === 0) return [operation(path, own)];
+    if (layer.sublayers.length === 0) {
+      return [operation(path, own, layer instanceof QuantOperation)];
+    }
     const inner = INNER[layer.getClassName()] ?? [];
     const names = new Set([...inner, ...layer.quantizers.keys()]);
     return [...names].map((name) => {
@@ -67,10 +72,14 @@ export function unknownOperations(paths: readonly string[], model: Seq2SeqModel)
   return paths.filter((path) => !known.has(path) && !known.has(layerOf(path)));
 }
 
-function operation(path: string, quantizers: Operation["quantizers"]): Operation {
+function operation(
+  path: string,
+  quantizers: Operation["quantizers"],
+  takesFloat16 = false,
+): Operation {
   const dotted = path.replaceAll("/", ".");
   const others = DISTILLER_NAMES.flatMap(([ours, theirs]) =>
     ours.test(dotted) ? theirs.map((name) => dotted.replace(ours, name)) : [],
   );
-  return { path, names: [dotted, ...others], quantizers };
+  return { path, names: [dotted, ...others], quantizers, takesFloat16 };
 }

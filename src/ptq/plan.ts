@@ -8,6 +8,7 @@ import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { clipStatistics } from "../quant/clip-statistics.ts";
 import { type ClipMethod, followsDistiller, type QuantOverride } from "../quant/config.ts";
+import { Float16Quantizer } from "../quant/float16-quantizer.ts";
 import type { LayerQuantSettings } from "../quant/policy.ts";
 import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 import { chooseRange } from "../quant/range-methods.ts";
@@ -49,11 +50,21 @@ export interface PlanEntry {
   readonly limit: ValueRange | null;
 }
 
+/** A weight, an input or a result in float. */
+export interface FloatPlace {
+  /** Short path. */
+  readonly path: string;
+  /** 16: rounded to half precision. */
+  readonly bits: 16 | 32;
+  /** The override or setting that decided. */
+  readonly reason: string;
+}
+
 /** A plan, and what stays float. */
 export interface QuantPlan {
   readonly entries: readonly PlanEntry[];
-  /** Short paths that overrides keep in float, with the override. */
-  readonly floats: readonly { readonly path: string; readonly reason: string }[];
+  /** What settings keep in float. */
+  readonly floats: readonly FloatPlace[];
 }
 
 /**
@@ -95,9 +106,9 @@ export interface PlanSources {
 export function planModel(model: Seq2SeqModel, sources: PlanSources): QuantPlan {
   const layers = model.layers();
   const entries = layers.flatMap((layer) =>
-    [...layer.quantizers].map(([name, quantizer]) =>
-      planQuantizer({ layer, name, quantizer, ...sources }),
-    ),
+    [...layer.quantizers]
+      .filter(([, quantizer]) => !(quantizer instanceof Float16Quantizer))
+      .map(([name, quantizer]) => planQuantizer({ layer, name, quantizer, ...sources })),
   );
   return { entries, floats: floatPlaces(layers) };
 }
@@ -118,6 +129,7 @@ export function unseenActivations(
   return model.layers().flatMap((layer) =>
     [...layer.quantizers.values()].flatMap(({ kind, path }) => {
       const settings = layer.policy.for(path)!;
+      if (settings.floatBits !== null) return [];
       const isConstant = kind === "softmax" && !followsDistiller(settings.compat);
       if (kind === "weight" || isConstant || settings.dynamic || settings.actClipMax !== null) {
         return [];
@@ -245,8 +257,7 @@ function floatPlaces(layers: readonly QuantLayer[]): QuantPlan["floats"] {
     const decides = ({ enable, quant_float_bits: bits }: QuantOverride): boolean =>
       settings === null ? enable === false : bits !== undefined;
     const override = policy.overridesOf(path).find(decides);
-    return [
-      { path, reason: override === undefined ? "quant_float_bits" : `override ${override.match}` },
-    ];
+    const reason = override === undefined ? "quant_float_bits" : `override ${override.match}`;
+    return [{ path, bits: settings?.floatBits ?? 32, reason }];
   });
 }

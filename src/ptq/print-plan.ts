@@ -19,7 +19,9 @@ export function printPlan(model: Seq2SeqModel, plan: QuantPlan): string {
   for (const entry of plan.entries) {
     byLayer.set(entry.layer, [...(byLayer.get(entry.layer) ?? []), entry]);
   }
-  const floats = new Map(plan.floats.map(({ path, reason }) => [path, reason]));
+  const floats = new Map(
+    plan.floats.map(({ path, bits, reason }) => [path, `float${bits} (${reason})`]),
+  );
   const layers = model.layers();
   const inner = new Set(layers.flatMap(({ sublayers }) => sublayers));
   const lines = layers
@@ -31,7 +33,7 @@ export function printPlan(model: Seq2SeqModel, plan: QuantPlan): string {
 
 interface Places {
   readonly byLayer: ReadonlyMap<string, readonly PlanEntry[]>;
-  /** Reasons by short path of what stays float. */
+  /** What stays float: the precision and why, by short path. */
   readonly floats: ReadonlyMap<string, string>;
 }
 
@@ -43,7 +45,7 @@ function layerLines(layer: QuantLayer, parent: string, places: Places): string[]
   const body = [
     ...entries.flatMap(entryLines),
     ...entries.slice(0, 1).flatMap(sharedLines),
-    ...floats.map(([place, reason]) => `${place.slice(path.length + 1)}: float (${reason})`),
+    ...floats.map(([place, text]) => `${place.slice(path.length + 1)}: ${text}`),
     ...layer.sublayers.flatMap((sublayer) => layerLines(sublayer, path, places)),
   ];
   const title = `(${name}): ${layer.getClassName()}(`;

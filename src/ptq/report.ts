@@ -1,4 +1,6 @@
 /** What post-training quantization did to each tensor, and why. */
+import type * as tf from "@tensorflow/tfjs";
+import { roundFloat16 } from "../core/float16.ts";
 import { channelLayout, fakeQuantArray } from "../core/quantize.ts";
 import { shortPath } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
@@ -40,7 +42,11 @@ export interface QuantizedTensorReport {
 /** A tensor or an operation's result that stays float. */
 export interface FloatReport {
   readonly path: string;
+  /** 16: rounded to half precision. */
+  readonly bits: 16 | 32;
   readonly reason: string;
+  /** Of weights in half precision: signal over rounding noise, dB. Else null. */
+  readonly sqnr_db: number | null;
 }
 
 /** The whole outcome. */
@@ -58,13 +64,20 @@ export function reportOf(
 ): QuantReport {
   const weights = new Set(entries.map(({ quantizer }) => quantizer.path));
   const kept = new Set(floats.map(({ path }) => path));
-  const variables = [...model.variables.keys()]
-    .filter((name) => !weights.has(name) && !isRangeName(name))
-    .map((name) => ({ path: shortPath(name), reason: whyFloat(name) }))
-    .filter(({ path }) => !kept.has(path));
+  const names = [...model.variables.keys()].filter((name) => !isRangeName(name));
+  const byPath = new Map(names.map((name) => [shortPath(name), name]));
+  const places = floats.map((place) => {
+    const name = place.bits === 16 ? byPath.get(place.path) : undefined;
+    const variable = name === undefined ? undefined : model.variables.get(name);
+    return { ...place, sqnr_db: variable === undefined ? null : float16Ratio(variable) };
+  });
+  const half = new Set(floats.filter(({ bits }) => bits === 16).map(({ path }) => path));
+  const variables = names
+    .filter((name) => !weights.has(name) && !kept.has(shortPath(name)))
+    .map((name) => variableReport(shortPath(name), half));
   return {
     tensors: entries.map((entry) => tensorReport(model, entry)),
-    floats: [...floats, ...variables],
+    floats: [...places, ...variables],
     notes,
   };
 }
@@ -125,6 +138,26 @@ function decibels(signal: number, noise: number): number | null {
 
 function perChannel(values: readonly number[]): PerChannel {
   return values.length === 1 ? values[0]! : values;
+}
+
+/** Signal over the noise of rounding to half precision, dB. */
+function float16Ratio(variable: tf.Variable): number | null {
+  let [signal, noise] = [0, 0];
+  for (const x of variable.dataSync<"float32">()) {
+    signal += x * x;
+    noise += (x - roundFloat16(x)) ** 2;
+  }
+  return decibels(signal, noise);
+}
+
+/** A variable without a quantizer. @param half short paths of what is in half precision */
+function variableReport(path: string, half: ReadonlySet<string>): FloatReport {
+  const layer = path.slice(0, path.lastIndexOf("/"));
+  const isHalf =
+    path.endsWith("/bias") && ["kernel", "weights"].some((name) => half.has(`${layer}/${name}`));
+  return isHalf
+    ? { path, bits: 16, reason: "added after the product", sqnr_db: null }
+    : { path, bits: 32, reason: whyFloat(path), sqnr_db: null };
 }
 
 function whyFloat(name: string): string {

@@ -81,6 +81,24 @@ export class QuantPolicy {
     return settings;
   }
 
+  /**
+   * Whether an operation without a quantizer computes in half precision: the one setting that
+   * matters to it.
+   * @param path full name that the quantizer of its result would have, such as `…/eltwiseadd_qk/output`
+   */
+  runsInFloat16(path: string): boolean {
+    if (this.config === null) return false;
+    const matching = this.#matching(path);
+    const overrides = matching.map((p) => p.override);
+    const settings = applyOverrides(this.config, overrides);
+    if (settings?.floatBits !== 16) return false;
+    for (const pattern of matching) {
+      if (pattern.override.quant_float_bits !== undefined) pattern.hasMatched = true;
+    }
+    this.#asked.set(this.#shortPath(path), settings);
+    return true;
+  }
+
   /** The overrides that match a quantizer, in their order. @param path its full name */
   overridesOf(path: string): QuantOverride[] {
     return this.#matching(path).map((p) => p.override);

@@ -17,6 +17,8 @@ export interface ExportReport {
   /** Size of the same weights in float32. */
   readonly float_bytes: number;
   readonly quantized_weights: number;
+  /** Weights in half precision. */
+  readonly float16_weights: number;
 }
 
 /**
@@ -38,6 +40,7 @@ export async function exportModel(path: string, output: string): Promise<ExportR
       bytes: exported.tensors.length + new TextEncoder().encode(exported.quantization).length,
       float_bytes: weights.reduce((sum, [, { size }]) => sum + 4 * size, 0),
       quantized_weights: Object.keys(exported.record.weights).length,
+      float16_weights: exported.record.float16.filter((name) => model.variables.has(name)).length,
     };
   } finally {
     model.dispose();

@@ -6,6 +6,7 @@ import { hasModelConfigs, modelDirectoryOf } from "./model-configs.ts";
 import { recipeOfModel } from "./sources.ts";
 import {
   codeFigures,
+  float16Report,
   floatReport,
   floatReports,
   perChannel,
@@ -71,7 +72,13 @@ function inspectInt8(path: string): ModelReport {
       ...codeFigures(codes, record),
     }),
   );
-  const floats = [...model.floats].map(([name, { shape }]) => floatReport(name, shape));
+  const half = new Set(model.record.float16);
+  const floats = [...model.floats].map(([name, { shape }]) =>
+    half.has(name) ? float16Report(name, shape, "float tensor") : floatReport(name, shape),
+  );
+  const results = [...half]
+    .filter((name) => !model.floats.has(name))
+    .map((name) => float16Report(name, [], "activation range"));
   const ranges = Object.entries(model.record.activations).map(([name, record]): TensorReport => ({
     ...floatReport(name, []),
     role: "activation range",
@@ -91,7 +98,9 @@ function inspectInt8(path: string): ModelReport {
     path,
     format: "int8",
     step: null,
-    tensors: [...weights, ...floats, ...ranges, ...live].sort((a, b) => (a.path < b.path ? -1 : 1)),
+    tensors: [...weights, ...floats, ...ranges, ...live, ...results].sort((a, b) =>
+      a.path < b.path ? -1 : 1,
+    ),
     codes: new Map([...model.weights].map(([name, { codes }]) => [name, codes])),
   };
 }

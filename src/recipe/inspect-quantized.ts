@@ -1,9 +1,11 @@
 /** Inspects a quantized training checkpoint through the trained layers. */
 import { selectBackend } from "../backends/select.ts";
 import { isRangeName } from "../quant/clip-name.ts";
+import { Float16Quantizer } from "../quant/float16-quantizer.ts";
 import { type Quantizer, StaticQuantizer } from "../quant/quantizers.ts";
 import {
   codeFigures,
+  float16Report,
   floatReport,
   floatReports,
   perChannel,
@@ -20,7 +22,13 @@ export async function inspectQuantized(path: string): Promise<ModelReport> {
     const codes = new Map<string, Int8Array | Uint8Array>();
     const quantized: TensorReport[] = [];
     for (const layer of model.layers()) {
+      for (const path of layer.float16Places) {
+        const variable = model.variables.get(path);
+        const role = variable === undefined ? "activation range" : "float tensor";
+        quantized.push(float16Report(path, variable?.shape ?? [], role));
+      }
       for (const [name, quantizer] of layer.quantizers) {
+        if (quantizer instanceof Float16Quantizer) continue;
         const view = quantizer.kind === "weight" ? layer.quantizedWeight(name) : null;
         if (view !== null) codes.set(quantizer.path, view.codes);
         const figures = view === null ? {} : codeFigures(view.codes, view.stored);

@@ -13,7 +13,7 @@ export interface TensorReport {
   readonly role: "quantized weight" | "float tensor" | "activation range";
   readonly shape: readonly number[];
   /** Type of what is deployed: int8 or uint8 codes for quantized weights. */
-  readonly dtype: "float32" | "int8" | "uint8";
+  readonly dtype: "float32" | "float16" | "int8" | "uint8";
   readonly bits: number | null;
   /** The trained clip; null for float tensors and for ranges that are not learnt. */
   readonly clip: PerChannel | null;
@@ -69,6 +69,15 @@ export function floatReport(name: string, shape: readonly number[]): TensorRepor
     used_levels: null,
     saturated: null,
   };
+}
+
+/** Report of a tensor or result in half precision, which has no range. */
+export function float16Report(
+  name: string,
+  shape: readonly number[],
+  role: "float tensor" | "activation range",
+): TensorReport {
+  return { ...floatReport(name, shape), role, dtype: "float16", bits: 16 };
 }
 
 /** One value alone, or all of them. */

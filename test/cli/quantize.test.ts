@@ -102,6 +102,34 @@ describe("tfjs-qat quantize", () => {
     expect(JSON.parse(json.out)).toMatchObject({ output: null, plan: run.out.trimEnd() });
   });
 
+  it("takes parts in half precision from the plan to an export that translates alike", async () => {
+    put("half.yaml", "decoder.layer_0.ffn.*: {fp16: true}\n");
+    const run = await cli(quantize("half", "--overrides", at("half.yaml"), ...STATS()));
+    expect(run.code).toBe(0);
+    expect(run.out).toMatch(/ffn\/dense1\/kernel: float16, override \S+, SQNR 7\d\.\d dB/);
+    const exported = await cli(["export", at("half"), "--output", at("half-int8")]);
+    expect(exported.out).toMatch(/int8 weights, 2 float16 weights, \d+ bytes/);
+    const lines = { input: "a b\n" };
+    const predict = async (name: string) =>
+      (await cli(["predict", at(name), "--backend", "cpu"], lines)).out;
+    expect(await predict("half-int8")).toBe(await predict("half"));
+    for (const name of ["half", "half-int8"]) {
+      const { tensors } = JSON.parse((await cli(["inspect", at(name), "--json"])).out) as {
+        tensors: { path: string; dtype: string; bits: number; shape: number[] }[];
+      };
+      const half = tensors.filter(({ dtype }) => dtype === "float16");
+      expect(half.map(({ path, shape }) => [path, shape.length])).toEqual([
+        ["decoder/layer_0/ffn/dense1/kernel", 2],
+        ["decoder/layer_0/ffn/dense1_activ", 0],
+        ["decoder/layer_0/ffn/dense2/kernel", 2],
+        ["decoder/layer_0/ffn/ln", 0],
+      ]);
+    }
+    const kernel = ["--weight", "decoder/layer_0/ffn/dense1/kernel"];
+    const one = await cli(["inspect", at("half-int8"), ...kernel]);
+    expect(one.out).toMatch(/float16, shape \[\d+, \d+\]: not quantized in this int8 model/);
+  });
+
   it("refuses in one line what cannot be done", async () => {
     await expectError(["quantize", at("float")], 2, /expected a directory to write/);
     await expectError(quantize("quant"), 2, /received .*quant, which is a directory with files/);

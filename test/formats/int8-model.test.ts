@@ -16,6 +16,7 @@ const record: QuantizationRecord = {
   rounding: "half_even",
   placement: "none",
   dynamic_activations: {},
+  float16: [],
   tensors_sha256: "0".repeat(64),
   model: { class: "Transformer", params: {} },
   vocabulary: { source_size: 5, target_size: 5, unk: 2, bos: 3, eos: 4 },

@@ -13,6 +13,7 @@ const record: QuantizationRecord = {
   rounding: "half_even",
   placement: "none",
   dynamic_activations: {},
+  float16: [],
   tensors_sha256: "0123456789abcdef".repeat(4),
   model: { class: "Transformer", params: { "encoder.num_layers": 3, "decoder.rate": 0.1 } },
   vocabulary: { source_size: 4139, target_size: 4139, unk: 4136, bos: 4137, eos: 4138 },

@@ -106,7 +106,7 @@ describe("Distiller's overrides", () => {
       "decoder.classifier.classifier:\n  bits_activations: 7\n  bits_weights: 6\n  bits_bias: 32\n" +
         "  mode: {activations: ASYMMETRIC_UNSIGNED, weights: SYMMETRIC}\n  clip_acts: N_STD\n" +
         "  clip_n_stds: 2.5\n  clip_half_range: true\n  per_channel_wts: true\n" +
-        "  scale_approx_mult_bits: 8\n  fp16: true\n",
+        "  scale_approx_mult_bits: 8\n",
     );
     expect(overrides).toEqual([
       {
@@ -121,13 +121,69 @@ describe("Distiller's overrides", () => {
         quant_clip_half_range: true,
         quant_per_channel: true,
         quant_scale_approx_mult_bits: 8,
-        quant_float_bits: 32,
       },
     ]);
     expect(notes).toEqual([
       'o.yaml, "decoder.classifier.classifier", bits_bias: no effect here, biases are added in ' +
         "float32, or as int32 under the Distiller compats",
-      'o.yaml, "decoder.classifier.classifier", fp16: what matches is computed in float32, not float16',
+    ]);
+  });
+
+  it("compute in half precision, or in float32", () => {
+    const classifier = "decoder.classifier.classifier";
+    for (const [settings, bits, notes] of [
+      ["fp16: true, bits_weights: 4", 16, []],
+      ["fpq_module: 16, fake: false", 16, []],
+      ["fp16: true, fpq_module: 16", 16, []],
+      ["fpq_module: 32", 32, []],
+      ["fpq_module: 64", 32, [", fpq_module: float32 instead, nothing is wider here"]],
+    ] as const) {
+      const { overrides, notes: all } = resolve(`${classifier}: {${settings}}`);
+      expect(overrides).toEqual([
+        { match: "decoder/classifier/classifier", quant_float_bits: bits },
+      ]);
+      expect(all).toEqual(notes.map((note) => `o.yaml, "${classifier}"${note}`));
+    }
+    expect(() => resolve(`${classifier}: {fp16: true, fpq_module: 32}`)).toThrow(
+      "expected fpq_module 16 beside fp16, received 32",
+    );
+  });
+
+  it("quantize the results of fake parts all the same", () => {
+    const fake = "{fp16: true, fake: true, bits_activations: 6}";
+    const { overrides, notes } = resolve(`decoder.classifier.classifier: ${fake}`);
+    const path = "decoder/classifier/classifier";
+    const bits = { quant_act_bits: 6, quant_cell_bits: 6 };
+    expect(overrides).toEqual([
+      { match: `${path}/kernel`, quant_float_bits: 16 },
+      { match: `${path}/input`, quant_float_bits: 16 },
+      { match: path, ...bits },
+    ]);
+    expect(notes).toEqual([]);
+    const sum = resolve(`encoder.eltwiseadd_residuals.0: ${fake}`);
+    expect(sum.overrides).toEqual([{ match: "encoder/eltwiseadd_residuals/0", ...bits }]);
+    expect(sum.notes).toEqual([
+      'o.yaml, "encoder.eltwiseadd_residuals.0", fake: operations without weights compute in ' +
+        "float32, their results are quantized",
+    ]);
+  });
+
+  it("reach operations without quantizers in half precision alone", () => {
+    const own = makeTinyGnmt();
+    const ours = operationsOf(own);
+    own.dispose();
+    const of = (text: string) => resolveOverrides(parseOverrides(text, "o.yaml"), ours);
+    const sum = "decoder.att_rnn.attn.eltwiseadd_qk";
+    expect(of(`${sum}: {fp16: true}`)).toEqual({
+      overrides: [{ match: "decoder/att_rnn/attn/eltwiseadd_qk", quant_float_bits: 16 }],
+      notes: [],
+    });
+    const none = `o.yaml, "${sum}": no effect here, what it matches is computed in float32`;
+    expect(of(`${sum}: {fpq_module: 32}`)).toEqual({ overrides: [], notes: [none] });
+    const { notes } = of("decoder.att_rnn.attn.*: {fp16: true}");
+    expect(notes).toEqual([
+      'o.yaml, "decoder.att_rnn.attn.*": computed in float32 all the same: ' +
+        "decoder/att_rnn/attn/matmul_score, decoder/att_rnn/attn/context_matmul",
     ]);
   });
 

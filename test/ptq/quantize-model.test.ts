@@ -7,7 +7,11 @@ import { assignWeights } from "../../src/models/load-weights.ts";
 import { createModel } from "../../src/models/catalogue.ts";
 import type { Seq2SeqModel } from "../../src/models/model.ts";
 import { collectStats } from "../../src/ptq/collect-stats.ts";
-import { prepareQuantization, quantizeModel } from "../../src/ptq/quantize-model.ts";
+import {
+  applyQuantization,
+  prepareQuantization,
+  quantizeModel,
+} from "../../src/ptq/quantize-model.ts";
 import { parseOverrides } from "../../src/ptq/overrides.ts";
 import { printPlan } from "../../src/ptq/print-plan.ts";
 import { treatmentLines } from "../../src/ptq/treatments.ts";
@@ -217,7 +221,9 @@ describe("a quantized GNMT", () => {
     expect(kernels.every(({ bits }) => bits === 4)).toBe(true);
     expect(report.floats).toContainEqual({
       path: "decoder/att_rnn/attn/tanh",
+      bits: 32,
       reason: "override decoder/att_rnn/attn/tanh",
+      sqnr_db: null,
     });
     expect(treatmentLines(model)).toContain(
       "Replacing 'QuantDense' layers' kernel, input using the model's settings",
@@ -264,9 +270,47 @@ describe("a quantized GNMT", () => {
     expect(gate.sqnr_db!).toBeGreaterThan(35);
     expect(report.floats).toContainEqual({
       path: `${cell}/fc_gate_x/bias`,
+      bits: 32,
       reason: "added after the product, in float32",
+      sqnr_db: null,
     });
     model.dispose();
+  });
+
+  it("plans and reports parts in half precision, with and without quantizers of their own", () => {
+    const text = ".*eltwise.*: {fp16: true}\ndecoder.classifier.classifier: {fp16: true}\n";
+    const overrides = parseOverrides(text, "o.yaml");
+    const prepared = prepareQuantization(float, { statistics: null, overrides });
+    const { model, plan, notes } = prepared;
+    expect(notes).toEqual([]);
+    const printed = printPlan(model, plan);
+    const classifier = "decoder/classifier/classifier";
+    for (const part of ["kernel", "input"]) {
+      expect(printed).toContain(`${part}: float16 (override ${classifier})`);
+    }
+    // The placement gives the sum of the gates no quantizer.
+    const sum = `${cell}/eltwiseadd_gate`;
+    expect(printed).toContain(`output: float16 (override ${sum})`);
+    expect(plan.entries.some(({ path }) => /eltwise|classifier/.test(path))).toBe(false);
+    const { report } = applyQuantization(float, prepared);
+    const kernel = report.floats.find(({ path }) => path === `${classifier}/kernel`)!;
+    expect(kernel).toMatchObject({ bits: 16, reason: `override ${classifier}` });
+    // 11 significant bits: an error of a third of the square of half a step, 2^−12 to 2^−11 of a value.
+    expect(kernel.sqnr_db!).toBeGreaterThan(70);
+    expect(kernel.sqnr_db!).toBeLessThan(77);
+    expect(report.floats).toContainEqual({
+      path: `${classifier}/bias`,
+      bits: 16,
+      reason: "added after the product",
+      sqnr_db: null,
+    });
+    expect(distance(logits(model), logits(float))).toBeLessThan(0.05);
+    model.dispose();
+    // What has no range needs no statistics.
+    const others = new Map([...wide].filter(([path]) => path !== classifier));
+    const again = prepareQuantization(float, { statistics: others, overrides });
+    expect(again.notes).toEqual([]);
+    again.model.dispose();
   });
 
   it("prints its plan as Distiller does", () => {

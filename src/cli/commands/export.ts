@@ -13,11 +13,12 @@ export const exportCommand = defineCommand({
   async run(flags) {
     const { exportModel } = await import("../../recipe/export-model.ts");
     const json = await exportModel(flags.model_dir, flags.output);
+    const half = json.float16_weights === 0 ? "" : `${json.float16_weights} float16 weights, `;
     const share = ((100 * json.bytes) / json.float_bytes).toFixed(1);
     return {
       json,
       text:
-        `${json.output}: ${json.quantized_weights} int8 weights, ${json.bytes} bytes ` +
+        `${json.output}: ${json.quantized_weights} int8 weights, ${half}${json.bytes} bytes ` +
         `(${share} % of the float weights)`,
     };
   },

@@ -33,7 +33,7 @@ function all({ path, format, step, tensors }: ModelReport): CommandResult {
   const rows = tensors.map((tensor) => [
     tensor.path,
     `[${tensor.shape.join(", ")}]`,
-    tensor.role === "activation range" ? "range" : tensor.dtype,
+    tensor.role === "activation range" && tensor.dtype !== "float16" ? "range" : tensor.dtype,
     tensor.bits === null ? "" : String(tensor.bits),
     numberText(tensor.clip),
     numberText(tensor.scale),
@@ -53,7 +53,7 @@ function all({ path, format, step, tensors }: ModelReport): CommandResult {
 function one(report: ModelReport, tensor: TensorReport | CodesReport): CommandResult {
   if (!("codes" in tensor)) {
     const text =
-      `${tensor.path}\nfloat32, shape [${tensor.shape.join(", ")}]: not quantized in this ` +
+      `${tensor.path}\n${tensor.dtype}, shape [${tensor.shape.join(", ")}]: not quantized in this ` +
       `${report.format} model`;
     return { json: { format: report.format, ...tensor }, text };
   }

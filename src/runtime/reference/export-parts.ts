@@ -117,6 +117,8 @@ export class ExportParts {
 function refuseOthers({ record }: Int8Model): void {
   const [live] = Object.keys(record.dynamic_activations);
   if (live !== undefined) throw fault(live, "a range of its own", "one of each tensor (dynamic)");
+  const [half] = record.float16;
+  if (half !== undefined) throw fault(half, "codes or float32", "half precision (float16)");
   if (record.placement === "none") return;
   throw fault("placement", "none: products rounded once", record.placement);
 }
