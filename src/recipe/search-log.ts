@@ -8,18 +8,16 @@ export interface SearchLogContext {
   readonly metric: string;
   /** Such as `2000 sentences of dev.en`; says so where they are a part of the text. */
   readonly text: string;
-  /** The metric's signature; null where it has none. */
-  readonly signature: string | null;
 }
 
 /** Markdown: the scores, the tensors that cost the most, all evaluations, the settings found. */
 export function searchLog(result: SearchResult, context: SearchLogContext): string {
   const { float, base, best, culprits, evaluations } = result;
-  const { metric, text, signature } = context;
+  const { metric, text } = context;
   return [
     "# Search for quantization settings",
     "",
-    `${metric} on ${text}${signature === null ? "" : ` (${signature})`}: ` +
+    `${metric} on ${text}: ` +
       `float ${float.metric.toFixed(3)}, as given ${base.metric.toFixed(3)}, ` +
       `found ${best.metric.toFixed(3)} (${best.name}).`,
     "",

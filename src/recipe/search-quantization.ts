@@ -15,36 +15,28 @@ import type { BitBudget } from "../ptq/weight-bits.ts";
 import { type QuantConfig, toQuantParams } from "../quant/config.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
 import { packageVersion } from "./package-version.ts";
-import { type QuantizeRequest, quantizeOptions } from "./quantize.ts";
+import { type HeldOutRequest, readHeldOutText } from "./held-out-text.ts";
+import { type QuantizeRequest, quantizeOptions, refined } from "./quantize.ts";
+import type { Refinement } from "./refine-weights.ts";
 import { requiredDataset } from "./run-report.ts";
-import type { RunReporter } from "./run-reporter.ts";
 import type { Recipe } from "./schema.ts";
 import { searchLog } from "./search-log.ts";
 import { SearchMemo } from "./search-memo.ts";
 import type { SearchMetric } from "./search-metrics.ts";
-import { type HeldOutText, measuredSpace } from "./search-space.ts";
+import { type JudgedText, measuredSpace } from "./search-space.ts";
 import { recipeOfModel } from "./sources.ts";
 import { startBackend } from "./start-backend.ts";
-import { refuseTestText } from "./test-text.ts";
-import { NO_LIMITS, readPairs, readSourceText } from "./translation-task.ts";
 import { refuseOccupied, writeQuantized } from "./write-quantized.ts";
 
 /** What is searched, on which text. */
 export interface SearchRequest extends QuantizeRequest {
   readonly output: string;
   readonly metric: SearchMetric;
-  /** Settings by flag name: `src_file`, `trg_file`, `beam_size`, `backend` … */
-  readonly flags: Readonly<Record<string, unknown>>;
+  readonly text: HeldOutRequest;
   /** Bytes of all tensors of the quantized model, codes packed without gaps; null: any. */
   readonly maxBytes: number | null;
   /** Mean bits of the quantized weights; null: any. */
   readonly averageBits: number | null;
-  /** Most sentences, from the first line; null: all. */
-  readonly limit: number | null;
-  /** True takes text that has the name of test data. */
-  readonly allowTestText: boolean;
-  readonly reporter: RunReporter;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a search came to. */
@@ -52,6 +44,7 @@ export interface SearchOutcome {
   readonly output: string;
   readonly result: SearchResult;
   readonly report: QuantReport;
+  readonly refinement: Refinement | null;
   /** The log for people. */
   readonly log: string;
   readonly notes: readonly string[];
@@ -75,9 +68,7 @@ export const SEARCH_FILES = {
 export async function searchQuantization(request: SearchRequest): Promise<SearchOutcome> {
   const { path, output, reporter } = request;
   refuseOccupied(output, SEARCH_FILES.memo);
-  const { recipe } = recipeOfModel(path, request.flags);
-  const dataset = requiredDataset(recipe);
-  if (!request.allowTestText) await refuseTestText(dataset.src_file);
+  const { recipe } = recipeOfModel(path, request.text.flags);
   await startBackend(recipe, reporter);
   const loaded = loadModel(path, recipe);
   try {
@@ -87,13 +78,13 @@ export async function searchQuantization(request: SearchRequest): Promise<Search
     const prepared = prepareQuantization(source, options);
     prepared.model.dispose();
     const base = { source, statistics: options.statistics ?? null, config: prepared.config };
-    const heldOut = await heldOutText(loaded, recipe, request);
+    const heldOut = await judgedText(loaded, recipe, request);
     const fingerprint = await fingerprintOf(loaded, base, heldOut, request);
     const memo = SearchMemo.open(join(output, SEARCH_FILES.memo), fingerprint);
     if (memo.size > 0)
       reporter.note(`search: goes on after ${memo.size} results of an earlier call`);
     const result = await search(base, heldOut, memo, request);
-    return finish(result, { request, loaded, base, heldOut, notes: prepared.notes });
+    return await finish(result, { request, loaded, base, heldOut, notes: prepared.notes });
   } finally {
     loaded.model.dispose();
   }
@@ -101,7 +92,7 @@ export async function searchQuantization(request: SearchRequest): Promise<Search
 
 async function search(
   base: SearchBase,
-  heldOut: HeldOut,
+  heldOut: JudgedText,
   memo: SearchMemo,
   request: SearchRequest,
 ): Promise<SearchResult> {
@@ -124,40 +115,24 @@ async function search(
   }
 }
 
-interface HeldOut extends HeldOutText {
-  readonly lines: number;
-}
-
-async function heldOutText(
+async function judgedText(
   { task }: LoadedModel,
   recipe: Recipe,
-  { metric, limit, reporter, signal }: SearchRequest,
-): Promise<HeldOut> {
-  const dataset = requiredDataset(recipe);
+  { metric, text, reporter, signal }: SearchRequest,
+): Promise<JudgedText> {
   if (metric === "bleu" && recipe.metric.class !== "bleu") {
     throw new ConfigError(
       `--search bleu: expected the metric bleu, received ${recipe.metric.class}. Leave --metric out.`,
     );
   }
-  const { examples } = await readPairs(task, dataset, NO_LIMITS);
-  const text = await readSourceText(task, dataset);
-  const lines = text.sources.length;
-  const count = Math.min(limit ?? Infinity, lines);
-  if (count < lines) reporter.note(`search: partial, ${count} of ${lines} sentences`);
-  return {
-    ...{ task, recipe, metric, reporter, signal, lines },
-    pairs: examples.slice(0, count),
-    text: {
-      sources: text.sources.slice(0, count),
-      references: text.references!.slice(0, count),
-    },
-  };
+  const read = await readHeldOutText(task, recipe, text, reporter);
+  return { ...read, task, recipe, metric, reporter, signal };
 }
 
 async function fingerprintOf(
   { weightsPath }: LoadedModel,
   { config }: SearchBase,
-  { recipe, pairs }: HeldOut,
+  { recipe, pairs }: JudgedText,
   { stats, metric }: SearchRequest,
 ): Promise<Record<string, string>> {
   const { src_file: source, trg_file: target } = requiredDataset(recipe);
@@ -199,33 +174,28 @@ interface Found {
   readonly request: SearchRequest;
   readonly loaded: LoadedModel;
   readonly base: SearchBase;
-  readonly heldOut: HeldOut;
+  readonly heldOut: JudgedText;
   readonly notes: readonly string[];
 }
 
-function finish(
+async function finish(
   result: SearchResult,
   { request, loaded, base, heldOut, notes }: Found,
-): SearchOutcome {
-  const { output } = request;
+): Promise<SearchOutcome> {
+  const { output, metric } = request;
   const overrides = [...result.best.overrides!, ...result.bits];
   const { model, report } = quantizeWith(base, overrides);
   try {
+    const refinement = await refined(model, request, { ...heldOut, ...loaded });
     const { overrides: given } = base.config;
     const config: QuantConfig = { ...base.config, overrides: [...overrides, ...given] };
-    const count = heldOut.pairs.length;
-    const partial = count < heldOut.lines;
-    const log = searchLog(result, {
-      metric: request.metric,
-      text:
-        `${partial ? `the first ${count} of ${heldOut.lines}` : count} sentences of ` +
-        requiredDataset(heldOut.recipe).src_file,
-      signature: null,
-    });
+    const log = searchLog(result, { metric, text: heldOut.description });
     writeFileAtomic(join(output, SEARCH_FILES.log), log);
     writeFileAtomic(join(output, SEARCH_FILES.overrides), formatYaml({ overrides }));
-    writeQuantized(output, { ...loaded, model }, { config, report });
-    return { output, result, report, log, notes, partial };
+    const written = { ...report, ...refinement };
+    writeQuantized(output, { ...loaded, model }, { config, report: written });
+    const partial = heldOut.pairs.length < heldOut.lines;
+    return { output, result, report, refinement, log, notes, partial };
   } finally {
     model.dispose();
   }

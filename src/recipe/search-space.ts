@@ -1,7 +1,7 @@
 /** What a search for quantization settings measures: a held-out text by the metric that counts. */
 import { evaluationBatches } from "../data/batch-stream.ts";
 import type { Batch } from "../data/batch.ts";
-import type { PairExample } from "../data/parallel-text.ts";
+import type { HeldOutText } from "./held-out-text.ts";
 import { createModelScorer } from "../models/scorer.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
 import { DivergenceProbe } from "../ptq/divergence.ts";
@@ -16,16 +16,13 @@ import { scoreText } from "./score-text.ts";
 import type { SearchMetric } from "./search-metrics.ts";
 import type { SearchMemo } from "./search-memo.ts";
 import { translate } from "./translate.ts";
-import type { SourceText, TranslationTask } from "./translation-task.ts";
+import type { TranslationTask } from "./translation-task.ts";
 
 /** The text and how it is scored. */
-export interface HeldOutText {
+export interface JudgedText extends HeldOutText {
   readonly task: TranslationTask;
   readonly recipe: Recipe;
   readonly metric: SearchMetric;
-  readonly pairs: readonly PairExample[];
-  /** With references. */
-  readonly text: SourceText;
   readonly reporter: RunReporter;
   readonly signal: AbortSignal | undefined;
 }
@@ -41,7 +38,7 @@ export interface MeasuredSpace extends SearchSpace {
 /** The search space of a float model. */
 export function measuredSpace(
   base: SearchBase,
-  heldOut: HeldOutText,
+  heldOut: JudgedText,
   memo: SearchMemo,
 ): MeasuredSpace {
   const probe = new DivergenceProbe(base.source, probeBatches(heldOut));
@@ -75,7 +72,7 @@ export function measuredSpace(
   };
 }
 
-function probeBatches({ pairs, task, recipe }: HeldOutText): Batch[] {
+function probeBatches({ pairs, task, recipe }: JudgedText): Batch[] {
   const step = Math.max(1, pairs.length / PROBE_SENTENCES);
   const chosen = Array.from(
     { length: Math.min(pairs.length, PROBE_SENTENCES) },
@@ -85,7 +82,7 @@ function probeBatches({ pairs, task, recipe }: HeldOutText): Batch[] {
 }
 
 /** The metric of a model on the whole text, in evaluation arithmetic. */
-async function metricOf(model: Seq2SeqModel, heldOut: HeldOutText): Promise<number> {
+async function metricOf(model: Seq2SeqModel, heldOut: JudgedText): Promise<number> {
   const { task, recipe, metric, pairs, reporter, signal } = heldOut;
   if (metric !== "bleu") {
     const losses = await sentenceLosses(model, pairs, {
@@ -101,11 +98,11 @@ async function metricOf(model: Seq2SeqModel, heldOut: HeldOutText): Promise<numb
   return bleuOf(model, heldOut);
 }
 
-async function bleuOf(model: Seq2SeqModel, heldOut: HeldOutText): Promise<number> {
-  const { task, recipe, text, reporter, signal } = heldOut;
+async function bleuOf(model: Seq2SeqModel, heldOut: JudgedText): Promise<number> {
+  const { task, recipe, sources, references, reporter, signal } = heldOut;
   const scorer = createModelScorer(model);
   try {
-    const found = await translate(scorer, text.sources, {
+    const found = await translate(scorer, sources, {
       task,
       search: recipe.search_method,
       batchSentences: sentencesPerBatch(recipe),
@@ -114,7 +111,7 @@ async function bleuOf(model: Seq2SeqModel, heldOut: HeldOutText): Promise<number
       signal,
     });
     const best = found.map((hypotheses) => hypotheses[0]!.text);
-    return scoreText(best, text.references!, recipe.metric).score;
+    return scoreText(best, references, recipe.metric).score;
   } finally {
     scorer.close();
   }

@@ -5,7 +5,7 @@ import { type QuantParamsInput, quantParamsSchema } from "../../quant/config.ts"
 import { defineCommand, type CommandResult } from "../define-command.ts";
 import { quantReportText, reportWidth } from "../quant-report.ts";
 import { recipeFlags } from "../recipe-flags.ts";
-import { refuseSearchFlags, runSearch, SEARCH_FLAGS, SEARCH_TEXT_KEYS } from "../search-flags.ts";
+import { runSearch, SEARCH_FLAGS, TEXT_FLAGS, TEXT_KEYS, textRequest } from "../search-flags.ts";
 
 /** Keys of quant_params that belong to training, or have a flag of another form here. */
 const TRAINING_KEYS = ["quant_strategy", "quant_clip_lr", "quant_calibrate_batches", "overrides"];
@@ -44,7 +44,8 @@ export const quantizeCommand = defineCommand({
       .describe("show what will be done to each layer before it is; alone if no output is given"),
     ...quantFlags(),
     ...SEARCH_FLAGS,
-    ...recipeFlags(SEARCH_TEXT_KEYS),
+    ...TEXT_FLAGS,
+    ...recipeFlags(TEXT_KEYS),
   }),
   positionals: ["model_dir"],
   examples: [
@@ -78,18 +79,23 @@ export const quantizeCommand = defineCommand({
     }
     const modes = mode === undefined ? {} : { quant_weight_mode: mode, quant_act_mode: mode };
     const quantParams = { ...modes, ...quantParamsOf(flags) };
-    const request = { path, output, stats, overrides, dialect, quantParams };
+    const files = { path, output, stats, overrides, dialect };
+    const request = { ...files, quantParams, ...textRequest(flags, io) };
     if (flags.search !== undefined) return runSearch(request, flags, io);
-    refuseSearchFlags(flags);
     const { quantizeOnDisk } = await import("../../recipe/quantize.ts");
+    const { refinementText } = await import("../../recipe/refine-weights.ts");
     const outcome = await quantizeOnDisk(request, (plan) => {
       if (printsPlan && !io.json) io.out(plan);
     });
     for (const note of outcome.notes) io.err(note);
-    const { report } = outcome;
+    const { report, refinement } = outcome;
+    const refined = refinement === null ? [] : refinementText(refinement);
     return {
-      json: { output, ...(printsPlan ? { plan: outcome.plan } : {}), ...report },
-      text: report === null ? null : quantReportText(report, output!, reportWidth(io)),
+      json: { output, ...(printsPlan ? { plan: outcome.plan } : {}), ...report, ...refinement },
+      text:
+        report === null
+          ? null
+          : [quantReportText(report, output!, reportWidth(io)), ...refined].join("\n"),
     };
   },
 });
