@@ -1,9 +1,11 @@
 /** Searches for quantization settings of a model on disk. */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "../data/atomic-file.ts";
 import { fileHash } from "../data/file-hash.ts";
 import { ConfigError } from "../errors.ts";
+import { histogramsPath } from "../formats/statistics-histograms.ts";
 import { formatYaml } from "../formats/yaml.ts";
 import { fullName } from "../models/layer-paths.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
@@ -144,11 +146,17 @@ async function fingerprintOf(
   return {
     model: await fileHash(weightsPath),
     statistics: stats === null ? "none" : await fileHash(stats),
+    histograms: await histogramsHash(stats),
     source: await fileHash(source),
     target: await fileHash(target!),
     metric,
     settings: createHash("sha256").update(settings).digest("hex"),
   };
+}
+
+async function histogramsHash(stats: string | null): Promise<string> {
+  const path = stats === null ? null : histogramsPath(stats);
+  return path === null || !existsSync(path) ? "none" : fileHash(path);
 }
 
 function budgetOf(

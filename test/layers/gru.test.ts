@@ -13,7 +13,7 @@ import { built, calibrate, distance, quantizersOf, variablesOf } from "../helper
 
 beforeAll(() => selectBackend("cpu"));
 
-const [TIME, BATCH, INPUTS, UNITS] = [4, 3, 6, 4];
+const [TIME, BATCH, INPUTS, UNITS] = [3, 3, 6, 4];
 
 const input = (): tf.Tensor3D =>
   tf.randomNormal<tf.Rank.R3>([TIME, BATCH, INPUTS], 0, 1.5, "float32", 22);

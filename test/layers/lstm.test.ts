@@ -15,7 +15,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const [TIME, BATCH, INPUTS, UNITS] = [4, 3, 6, 4];
+const [TIME, BATCH, INPUTS, UNITS] = [3, 3, 6, 4];
 
 const input = (): tf.Tensor3D =>
   tf.randomNormal<tf.Rank.R3>([TIME, BATCH, INPUTS], 0, 1.5, "float32", 21);
@@ -366,7 +366,7 @@ describe("padding", () => {
     const x = input();
     calibrate(layer, x);
     tf.tidy(() => {
-      const lengths = tf.tensor1d([2, 4, 1], "int32");
+      const lengths = tf.tensor1d([2, TIME, 1], "int32");
       const noise = tf.randomNormal(x.shape, 0, 9, "float32", 3);
       const { outputs: padded, states } = withPass({ products: "codes" }, (pass) =>
         layer.run(x, pass, { lengths, wantsStates: true }),
