@@ -49,6 +49,19 @@ describe("the examples", () => {
     expect(said).toMatch(/fc_gate_h\/kernel \[160, 640\] begins with -?\d/);
   });
 
+  it("walk the GNMT notebook, down with average clips and up again", async () => {
+    const said = await run("gnmt-notebook", "--limit", "12");
+    expect(said).toMatch(/^PARTIAL: 12 of 700/m);
+    const rows = said.split("\n\n")[1]!.trim().split("\n").slice(1);
+    const scores = rows.map((row) => Number(/ (\d+\.\d+) /.exec(row)![1]));
+    expect(scores).toHaveLength(7);
+    const [float, , , average, attention, both, own] = scores as [number, ...number[]];
+    expect(average!).toBeLessThan(float - 8);
+    expect(attention!).toBeGreaterThan(average! + 3);
+    expect(both!).toBeGreaterThan(average! + 3);
+    expect(own!).toBeGreaterThan(float - 3);
+  });
+
   it("turn the shipped float model into int8 models that score the same", async () => {
     const report = JSON.parse(await run("quickstart", "--json")) as Report;
     expect(report.backend).toBe("wasm");
