@@ -1,37 +1,12 @@
 /** Which settings each quantizer of a model gets: the model's own, changed by glob overrides. */
-import type { QuantMode } from "../core/qtype.ts";
 import { ConfigError, nearestName } from "../errors.ts";
-import {
-  type ClipMethod,
-  followsDistiller,
-  type QuantConfig,
-  type QuantOverride,
-} from "./config.ts";
+import { followsDistiller, type QuantConfig, type QuantOverride } from "./config.ts";
 
-/** Settings of one quantizer. */
-export interface LayerQuantSettings {
-  readonly weightBits: number;
-  readonly actBits: number;
-  readonly cellBits: number;
-  /** Initial clip, or null where it is calibrated. */
-  readonly weightClipMax: number | null;
-  readonly actClipMax: number | null;
-  readonly perChannel: boolean;
-  readonly weightMode: QuantMode;
-  readonly actMode: QuantMode;
-  readonly weightClip: ClipMethod;
-  readonly actClip: ClipMethod;
-  readonly clipNStds: number | null;
-  readonly clipHalfRange: boolean;
-  readonly netAware: boolean;
-  readonly dynamic: boolean;
-  readonly scaleApproxMultBits: number | null;
-  readonly floatBits: 16 | 32 | null;
-  readonly rounding: QuantConfig["rounding"];
-  readonly compat: QuantConfig["compat"];
-  readonly weightClipL2: number;
-  readonly actClipL2: number;
-}
+/** Settings of one quantizer; a clip of null is calibrated. */
+export type LayerQuantSettings = Omit<
+  QuantConfig,
+  "strategy" | "clipLearningRate" | "calibrateBatches" | "overrides"
+>;
 
 /**
  * Settings by quantizer path. A pattern is a glob over `/`-separated paths: `*` stands for any
@@ -170,26 +145,36 @@ function applyOverrides(
   if (first("enable") === false) return null;
   // Live tensors have no histogram for the searches that static ranges may be chosen by.
   const startsDynamic = first("quant_dynamic") === true && !config.dynamic;
+  const given = Object.entries(FIELDS).flatMap(([key, field]) => {
+    const value = first(key as keyof typeof FIELDS);
+    return value === undefined ? [] : [[field, value]];
+  });
   return {
-    weightBits: first("quant_weight_bits") ?? config.weightBits,
-    actBits: first("quant_act_bits") ?? config.actBits,
-    cellBits: first("quant_cell_bits") ?? config.cellBits,
-    weightClipMax: first("quant_weight_clip_max") ?? config.weightClipMax,
-    actClipMax: first("quant_act_clip_max") ?? config.actClipMax,
-    perChannel: first("quant_per_channel") ?? config.perChannel,
-    weightMode: first("quant_weight_mode") ?? config.weightMode,
-    actMode: first("quant_act_mode") ?? config.actMode,
-    weightClip: first("quant_weight_clip") ?? config.weightClip,
-    actClip: first("quant_act_clip") ?? (startsDynamic ? "none" : config.actClip),
-    clipNStds: first("quant_clip_n_stds") ?? config.clipNStds,
-    clipHalfRange: first("quant_clip_half_range") ?? config.clipHalfRange,
-    netAware: first("quant_net_aware") ?? config.netAware,
-    dynamic: first("quant_dynamic") ?? config.dynamic,
-    scaleApproxMultBits: first("quant_scale_approx_mult_bits") ?? config.scaleApproxMultBits,
-    floatBits: first("quant_float_bits") ?? config.floatBits,
-    rounding: config.rounding,
-    compat: config.compat,
-    weightClipL2: config.weightClipL2,
-    actClipL2: config.actClipL2,
+    ...config,
+    ...(startsDynamic ? { actClip: "none" } : {}),
+    ...(Object.fromEntries(given) as Partial<LayerQuantSettings>),
   };
 }
+
+/** What each key of an override sets. */
+const FIELDS = {
+  quant_weight_bits: "weightBits",
+  quant_act_bits: "actBits",
+  quant_cell_bits: "cellBits",
+  quant_weight_clip_max: "weightClipMax",
+  quant_act_clip_max: "actClipMax",
+  quant_per_channel: "perChannel",
+  quant_weight_mode: "weightMode",
+  quant_act_mode: "actMode",
+  quant_weight_clip: "weightClip",
+  quant_act_clip: "actClip",
+  quant_clip_n_stds: "clipNStds",
+  quant_clip_half_range: "clipHalfRange",
+  quant_net_aware: "netAware",
+  quant_dynamic: "dynamic",
+  quant_scale_approx_mult_bits: "scaleApproxMultBits",
+  quant_float_bits: "floatBits",
+} as const satisfies Record<
+  Exclude<keyof QuantOverride, "match" | "enable">,
+  keyof LayerQuantSettings
+>;
