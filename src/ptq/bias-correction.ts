@@ -1,7 +1,12 @@
 /** Bias correction: the mean error that rounded weights bring into their product is taken off the bias. */
 import * as tf from "@tensorflow/tfjs";
 import type { Seq2SeqModel } from "../models/model.ts";
-import type { InputMoments, ProductMoments } from "./product-moments.ts";
+import {
+  type InputMoments,
+  type ProductMoments,
+  type SkippedWeight,
+  whyUnseen,
+} from "./product-moments.ts";
 import { biasOf, roundedWeights, type RoundedWeight } from "./quantized-weights.ts";
 
 /** How far a bias was shifted. */
@@ -14,15 +19,10 @@ export interface BiasShift {
   readonly largest: number;
 }
 
-/** A weight whose product's mean error stays. */
-export interface SkippedBias {
-  readonly weight: string;
-  readonly reason: "no bias" | "no product seen" | "products of some of its columns";
-}
-
 export interface BiasCorrectionReport {
   readonly shifts: readonly BiasShift[];
-  readonly skipped: readonly SkippedBias[];
+  /** Weights whose products' mean error stays. */
+  readonly skipped: readonly SkippedWeight<"no bias">[];
 }
 
 /** Weights before they were rounded, by checkpoint name. */
@@ -43,16 +43,15 @@ export function correctBiases(
   originals: FloatWeights = new Map(),
 ): BiasCorrectionReport {
   const shifts: BiasShift[] = [];
-  const skipped: SkippedBias[] = [];
+  const skipped: SkippedWeight<"no bias">[] = [];
   for (const weight of roundedWeights(model).values()) {
     const { name } = weight;
-    const seen = moments.byWeight.get(name);
-    if (seen === undefined) {
-      const inParts = moments.inParts.includes(name);
-      const reason = inParts ? "products of some of its columns" : "no product seen";
-      skipped.push({ weight: name, reason });
+    const unseen = whyUnseen(name, moments);
+    if (unseen !== null) {
+      skipped.push({ weight: name, reason: unseen });
       continue;
     }
+    const seen = moments.byWeight.get(name)!;
     const outputs = weight.variable.size / seen.inputs;
     const bias = biasOf(model, name, outputs);
     if (bias === null) {

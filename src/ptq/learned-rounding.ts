@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { TrainingError } from "../errors.ts";
 import type { Seq2SeqModel } from "../models/model.ts";
-import type { ProductMoments } from "./product-moments.ts";
+import { type ProductMoments, type SkippedWeight, whyUnseen } from "./product-moments.ts";
 import { biasOf, roundedWeights, type RoundedWeight } from "./quantized-weights.ts";
 import { errorsOf, flipRounding, type FlipProblem } from "./rounding-flips.ts";
 import { roundingProblem, type RoundingProblem, type SecondMoments } from "./rounding-problem.ts";
@@ -39,15 +39,10 @@ export interface LearnedRounding {
   readonly changed: number;
 }
 
-/** A weight that stays rounded to the nearest. */
-export interface NearestWeight {
-  readonly weight: string;
-  readonly reason: "no product seen" | "products of some of its columns" | "too many inputs";
-}
-
 export interface LearnedRoundingReport {
   readonly learned: readonly LearnedRounding[];
-  readonly skipped: readonly NearestWeight[];
+  /** Weights that stay rounded to the nearest. */
+  readonly skipped: readonly SkippedWeight<"too many inputs">[];
 }
 
 /**
@@ -90,11 +85,12 @@ export async function learnRounding(
   return { learned, skipped };
 }
 
-function reasonToSkip(name: string, moments: ProductMoments): NearestWeight["reason"] | null {
-  const seen = moments.byWeight.get(name);
-  if (moments.inParts.includes(name)) return "products of some of its columns";
-  if (seen === undefined) return "no product seen";
-  return seen.second === null ? "too many inputs" : null;
+function reasonToSkip(
+  name: string,
+  moments: ProductMoments,
+): SkippedWeight<"too many inputs">["reason"] | null {
+  const isTooLong = moments.byWeight.get(name)?.second === null;
+  return whyUnseen(name, moments) ?? (isTooLong ? "too many inputs" : null);
 }
 
 /** E[x·xᵀ] − E[x]·E[x]ᵀ in place of E[x·xᵀ]. */

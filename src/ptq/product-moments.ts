@@ -27,6 +27,21 @@ export interface ProductMoments {
   readonly inParts: readonly string[];
 }
 
+/** A weight that is left as it is. */
+export interface SkippedWeight<Other extends string = never> {
+  readonly weight: string;
+  readonly reason: "no product seen" | "products of some of its columns" | Other;
+}
+
+/** Why there are no moments of a weight's inputs; null where there are. */
+export function whyUnseen(
+  name: string,
+  { byWeight, inParts }: ProductMoments,
+): SkippedWeight["reason"] | null {
+  if (inParts.includes(name)) return "products of some of its columns";
+  return byWeight.has(name) ? null : "no product seen";
+}
+
 /** How moments are collected. */
 export interface MomentOptions {
   /**
